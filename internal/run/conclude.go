@@ -127,7 +127,7 @@ const (
 	Reject                        // skipped, or refused to whoever waits for it
 )
 
-// Admit decides by the rule of overlap about a new run of a job and argument
+// AdmitBy decides by the rule of overlap about a new run of a job and argument
 // of which so many are queued and running.
 func AdmitBy(rule jobs.Overlap, queued, running int) Admission {
 	switch {

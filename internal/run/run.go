@@ -3,15 +3,15 @@
 // an attempt ends. It is pure: it reads no clock, opens nothing and waits for
 // nothing.
 //
-//	                    ┌──────────── retry, requeued, interrupted ───────────┐
-//	                    ▼                                                     │
-//	 (due moment) ──▶ queued ──▶ running ──┬──▶ succeeded                     │
-//	      │             │          │       ├──▶ failed  ── tries left? ───────┘
-//	      │             │          │       └──▶ skipped (exit)
-//	      │             │          └──────────▶ canceled
-//	      │             ├──▶ canceled (operator, replaced, job_removed)
-//	      │             └──▶ skipped  (expired, condition)
-//	      └───────────────▶ skipped  (overlap, missed, queue_full, paused, …)
+//	                   ┌──────────── retry, requeued, interrupted ───────────┐
+//	                   ▼                                                     │
+//	(due moment) ──▶ queued ──▶ running ──┬──▶ succeeded                     │
+//	     │             │          │       ├──▶ failed  ── tries left? ───────┘
+//	     │             │          │       └──▶ skipped (exit)
+//	     │             │          └──────────▶ canceled
+//	     │             ├──▶ canceled (operator, replaced, job_removed)
+//	     │             └──▶ skipped  (expired, condition)
+//	     └───────────────▶ skipped  (overlap, missed, queue_full, paused, …)
 //
 // queued: waiting for its due time, for a lock, or for a worker. The scheduler,
 // an operator, a batch or the end of another run brings a run in; the
