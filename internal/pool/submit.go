@@ -1,0 +1,217 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"math"
+)
+
+// Submit queues t and returns at once. It refuses with ErrFull when as many
+// tasks wait as may, with ErrClosed after Close, and with ErrBusy when t is
+// queued or running already. It allocates nothing for the task.
+func (p *Pool) Submit(t *Task) error {
+	if err := t.claim(p); err != nil {
+		return err
+	}
+	p.lock()
+	if err := p.refusalLocked(1); err != nil {
+		p.mu.Unlock()
+		t.release()
+		return err
+	}
+	p.pushLocked(t)
+	p.unlock()
+	return nil
+}
+
+// SubmitBatch queues all of ts, in their order, or none of them. A batch that is
+// larger than what may wait is refused with ErrFull even by an idle pool.
+func (p *Pool) SubmitBatch(ts []*Task) error {
+	if err := claimAll(p, ts); err != nil {
+		return err
+	}
+	p.lock()
+	if err := p.refusalLocked(len(ts)); err != nil {
+		p.mu.Unlock()
+		releaseAll(ts)
+		return err
+	}
+	for _, t := range ts {
+		p.pushLocked(t)
+	}
+	p.unlock()
+	return nil
+}
+
+func claimAll(p *Pool, ts []*Task) error {
+	for i, t := range ts {
+		if err := t.claim(p); err != nil {
+			releaseAll(ts[:i])
+			return fmt.Errorf("task %d of the batch: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func releaseAll(ts []*Task) {
+	for _, t := range ts {
+		t.release()
+	}
+}
+
+// SubmitWait queues t, and waits for room when as many tasks wait as may. The
+// submitters that wait are let in first come first served, whatever the
+// priority of their tasks, and before any later Submit. When ctx ends first t is
+// not queued and the cause is returned; when there is room at once ctx is not
+// looked at.
+func (p *Pool) SubmitWait(ctx context.Context, t *Task) error {
+	if err := t.claim(p); err != nil {
+		return err
+	}
+	p.lock()
+	switch err := p.refusalLocked(1); err {
+	case nil:
+		p.pushLocked(t)
+		p.unlock()
+		return nil
+	case ErrFull:
+	default:
+		p.mu.Unlock()
+		t.release()
+		return err
+	}
+	w := &waiter{task: t, ready: make(chan struct{})}
+	p.blocked.add(w)
+	p.mu.Unlock()
+	return p.waitForRoom(ctx, w)
+}
+
+func (p *Pool) waitForRoom(ctx context.Context, w *waiter) error {
+	select {
+	case <-w.ready:
+		return w.err
+	case <-ctx.Done():
+	}
+	p.lock()
+	defer p.mu.Unlock()
+	if w.settled {
+		return w.err
+	}
+	p.blocked.remove(w)
+	w.task.release()
+	return fmt.Errorf("wait for room in pool %q: %w", p.name, context.Cause(ctx))
+}
+
+// Cancel takes t out of the queue and reports whether it did. It returns false
+// when t is running, was never queued here, or belongs to a SubmitWait that is
+// still blocked. It takes the same short time wherever in the queue t is.
+func (p *Pool) Cancel(t *Task) bool {
+	if t == nil || t.pool.Load() != p {
+		return false
+	}
+	p.lock()
+	defer p.unlock()
+	// Only under the lock is it certain that t is still ours to look at.
+	if t.pool.Load() != p || t.level == nil {
+		return false
+	}
+	p.queue.remove(t)
+	p.dropped++
+	t.release()
+	return true
+}
+
+// Adopt starts t at once, past the queue, the size and a pause. It is for work
+// that runs already and only has to be watched: it counts as busy, so others
+// wait until there is room again. An adopted task takes one worker at least,
+// even of a pool of size 0.
+func (p *Pool) Adopt(t *Task) error {
+	if err := t.claim(p); err != nil {
+		return err
+	}
+	p.lock()
+	if p.closed {
+		p.mu.Unlock()
+		t.release()
+		return ErrClosed
+	}
+	held := min(max(t.Weight, 1), max(p.size, 1))
+	held = min(held, math.MaxInt-p.busy) // all of an unlimited pool, twice
+	w := p.idleLocked()
+	p.startLocked(w, t, held)
+	p.submitted++
+	p.unlock()
+	p.send(w)
+	return nil
+}
+
+// refusalLocked returns why n more tasks cannot be queued, or nil.
+func (p *Pool) refusalLocked(n int) error {
+	if p.closed {
+		return ErrClosed
+	}
+	if p.limit == 0 {
+		return nil
+	}
+	// Tasks that a free place will take at once do not count as waiting; the
+	// workers for them may still be on their way.
+	if over := n - p.limit + p.queue.len; over > 0 && over > p.freeLocked() {
+		return ErrFull
+	}
+	return nil
+}
+
+func (p *Pool) pushLocked(t *Task) {
+	p.submitted++
+	p.queue.push(t)
+}
+
+// waiter is one blocked SubmitWait.
+type waiter struct {
+	task       *Task
+	ready      chan struct{} // closed when settled
+	settled    bool
+	err        error
+	prev, next *waiter
+}
+
+func (w *waiter) settle(err error) {
+	w.settled, w.err = true, err
+	close(w.ready)
+}
+
+// waiterList holds the blocked submitters, first come first.
+type waiterList struct{ first, last *waiter }
+
+func (l *waiterList) add(w *waiter) {
+	w.prev = l.last
+	if l.last != nil {
+		l.last.next = w
+	} else {
+		l.first = w
+	}
+	l.last = w
+}
+
+func (l *waiterList) remove(w *waiter) {
+	if w.prev != nil {
+		w.prev.next = w.next
+	} else {
+		l.first = w.next
+	}
+	if w.next != nil {
+		w.next.prev = w.prev
+	} else {
+		l.last = w.prev
+	}
+}
+
+// admitLocked lets blocked submitters in as far as there is room. It runs at the
+// end of every section, so whoever finds room finds nobody waiting for it.
+func (p *Pool) admitLocked() {
+	for w := p.blocked.first; w != nil && p.refusalLocked(1) == nil; w = p.blocked.first {
+		p.blocked.remove(w)
+		p.pushLocked(w.task)
+		w.settle(nil)
+	}
+}

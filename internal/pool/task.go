@@ -1,0 +1,93 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+)
+
+// Task is one piece of work. The caller owns the record and keeps the exported
+// fields as they are while the pool has it, which is from a successful Submit
+// until the task has left Running, was cancelled or was dropped. Then it may be
+// submitted again, to this or another pool. The return of Do is a moment too
+// early for that: until the worker has put the task away Submit says ErrBusy.
+type Task struct {
+	// Do is the work. Its ctx is this start's own, derived from Ctx, and ends
+	// when Do has returned; context.Cause tells ErrShrunk and ErrClosed apart.
+	// The worker is a small number that no other running task has: the lowest
+	// that was free. It is below the size of the pool, unless the task was
+	// adopted or the pool was shrunk since.
+	Do func(ctx context.Context, worker int)
+	// Ctx is the parent of the context Do gets; nil is context.Background. If
+	// it is done when the task's turn comes, the task is dropped.
+	Ctx context.Context
+	// Priority orders the queue, higher first.
+	Priority int
+	// Weight is how many workers the task takes. Below 1 is 1, and more than
+	// the size of the pool, when the task's turn comes, is that size. So
+	// math.MaxInt takes all of them.
+	Weight int
+	// Dropped, if set, is called once when the pool knows that an accepted task
+	// will never start: with the cause of Ctx on a worker, or with ErrClosed on
+	// the goroutine that calls Close. The task may be submitted again only when
+	// it has returned. It is not called for Cancel, whose caller knows.
+	Dropped func(err error)
+
+	pool atomic.Pointer[Pool] // who has the record, nil if nobody
+
+	// The rest is guarded by the mutex of that pool.
+	level        *level // where it is queued, nil if it is not
+	pos          uint64 // its entry there
+	older, newer *Task  // neighbours among the running
+	ctx          *taskContext
+	held         int  // workers it has taken
+	leaving      bool // a shrink has cancelled it
+}
+
+// claim makes t the record of p, so that no one else can submit it.
+func (t *Task) claim(p *Pool) error {
+	if t == nil || t.Do == nil {
+		return errors.New("submit a task without Do: set Task.Do first")
+	}
+	if !t.pool.CompareAndSwap(nil, p) {
+		return ErrBusy
+	}
+	return nil
+}
+
+// release gives the record back. Nothing of t may be touched afterwards: its
+// owner may be using it again.
+func (t *Task) release() { t.pool.Store(nil) }
+
+// taskList holds the running tasks in the order they started. The links are in
+// the tasks, so a start allocates nothing.
+type taskList struct {
+	oldest, newest *Task
+	len            int
+}
+
+func (l *taskList) add(t *Task) {
+	t.older = l.newest
+	if l.newest != nil {
+		l.newest.newer = t
+	} else {
+		l.oldest = t
+	}
+	l.newest = t
+	l.len++
+}
+
+func (l *taskList) remove(t *Task) {
+	if t.older != nil {
+		t.older.newer = t.newer
+	} else {
+		l.oldest = t.newer
+	}
+	if t.newer != nil {
+		t.newer.older = t.older
+	} else {
+		l.newest = t.older
+	}
+	t.older, t.newer = nil, nil
+	l.len--
+}

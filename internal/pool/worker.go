@@ -1,0 +1,264 @@
+package pool
+
+import (
+	"context"
+	"runtime/debug"
+)
+
+const (
+	// maxWaking is how many woken workers may be on their way. One would let a
+	// worker that is slow to be scheduled hold up the rest; more than two only
+	// crowd the lock.
+	maxWaking = 2
+	// maxParked is how many idle workers a pool keeps, so that one burst into an
+	// unlimited pool does not leave its goroutines behind for good.
+	maxParked = 1024
+	// bareContexts saves an allocation for nearly every task without a Ctx.
+	bareContexts = 16
+)
+
+// worker is one goroutine that runs tasks. It is on its way to the lock, holds
+// a task, or is parked. A parked worker is sent for through wake by whoever took
+// it off the parked list, once; what for is in its fields, written before.
+type worker struct {
+	wake chan struct{}
+	new  bool // has no goroutine yet
+	quit bool // is to leave
+
+	task     *Task
+	slot     int
+	ctx      *taskContext  // of task
+	spare    *taskContext  // for the next one that has a Ctx
+	bare     []taskContext // for the next ones that have none
+	ran      bool          // task was begun, and is to be finished next
+	dropped  bool          // task was dropped instead
+	panicked bool          // Do of task panicked
+}
+
+func newWorker() *worker {
+	return &worker{
+		wake:  make(chan struct{}, 1),
+		spare: new(taskContext),
+		bare:  make([]taskContext, 1),
+		new:   true,
+	}
+}
+
+// refill makes the contexts for the next task, outside the lock. Those without a
+// parent are made bareContexts at a time; one that has a parent is made alone,
+// since it would keep the parents of its neighbours alive.
+func (w *worker) refill() {
+	if w.spare == nil {
+		w.spare = new(taskContext)
+	}
+	if len(w.bare) == 0 {
+		w.bare = make([]taskContext, bareContexts)
+	}
+}
+
+// context returns the context for a task with this parent, which may be nil.
+func (w *worker) context(parent context.Context) (c *taskContext) {
+	if parent == nil {
+		c, w.bare = &w.bare[0], w.bare[1:]
+		return c
+	}
+	c, w.spare = w.spare, nil
+	c.parent = parent
+	return c
+}
+
+// verdict is what a worker without a task is to do.
+type verdict int
+
+const (
+	took verdict = iota // it has a task now
+	parked
+	left
+)
+
+// wakeLocked picks the workers to send for after the lock is released. It wakes
+// no more than can start: one for each free place and each waiting task.
+func (p *Pool) wakeLocked() (ws [maxWaking]*worker) {
+	for i := range ws {
+		if p.waking >= maxWaking || p.waking >= p.queue.len || p.waking >= p.freeLocked() {
+			return ws
+		}
+		p.waking++
+		ws[i] = p.idleLocked()
+	}
+	return ws
+}
+
+// idleLocked takes a worker off the parked list, or makes one.
+func (p *Pool) idleLocked() *worker {
+	n := len(p.parked)
+	if n == 0 {
+		p.alive++
+		p.workers.Add(1) // here, so that Close cannot miss a worker about to start
+		return newWorker()
+	}
+	w := p.parked[n-1]
+	p.parked[n-1] = nil
+	p.parked = p.parked[:n-1]
+	return w
+}
+
+// send starts or wakes w, which the caller took from idleLocked or the parked
+// list.
+func (p *Pool) send(w *worker) {
+	w.wake <- struct{}{} // never blocks: sent for once, and there is room for one
+	if w.new {
+		w.new = false
+		go p.work(w)
+	}
+}
+
+// work is the loop of a worker. It leaves early, with its task in hand, when Do
+// panics or exits the goroutine; a new goroutine then goes on as the same
+// worker.
+func (p *Pool) work(w *worker) {
+	defer p.workers.Done()
+	defer p.replace(w)
+	defer p.recovered(w)
+	for p.next(w) {
+		w.run()
+	}
+}
+
+func (p *Pool) replace(w *worker) {
+	if w.ran {
+		p.workers.Add(1)
+		go p.work(w)
+	}
+}
+
+// recovered turns a panic of Do into a call of OnPanic. It also runs when the
+// worker leaves or Do has called runtime.Goexit; nothing was recovered then.
+func (p *Pool) recovered(w *worker) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	w.panicked = true
+	if p.onPanic != nil {
+		p.onPanic(w.task, v, debug.Stack())
+	}
+}
+
+// run does the task in hand, or drops it.
+func (w *worker) run() {
+	w.ran = true
+	t := w.task
+	if t.Ctx == nil || t.Ctx.Err() == nil {
+		t.Do(w.ctx, w.slot)
+		return
+	}
+	w.dropped = true
+	if t.Dropped != nil {
+		t.Dropped(context.Cause(t.Ctx))
+	}
+}
+
+// next puts the finished task away and takes another, in one lock section. With
+// none to take it waits until there is one. It returns false when the worker is
+// to leave.
+func (p *Pool) next(w *worker) bool {
+	v := parked
+	if w.ran {
+		w.ctx.end()
+		w.refill()
+		p.lock()
+		p.finishLocked(w)
+		v = p.settleLocked(w)
+		p.unlock()
+	}
+	for v == parked {
+		<-w.wake
+		switch {
+		case w.quit:
+			return false
+		case w.task != nil: // adopted
+			return true
+		}
+		p.lock()
+		p.waking--
+		v = p.settleLocked(w)
+		p.unlock()
+	}
+	return v == took
+}
+
+// settleLocked gives w the best task if that may start, and parks or dismisses w
+// otherwise.
+func (p *Pool) settleLocked(w *worker) verdict {
+	if t := p.queue.best(); t != nil && p.fitsLocked(t) {
+		p.queue.remove(t)
+		p.startLocked(w, t, min(max(t.Weight, 1), p.size))
+		return took
+	}
+	if p.closed || p.alive > p.size || len(p.parked) >= maxParked {
+		p.alive--
+		return left
+	}
+	p.parked = append(p.parked, w)
+	return parked
+}
+
+// fitsLocked reports whether t, which is or would be the best, may start now.
+func (p *Pool) fitsLocked(t *Task) bool {
+	return !p.paused && p.size > 0 && min(max(t.Weight, 1), p.size) <= p.size-p.busy
+}
+
+// freeLocked returns how many tasks of weight 1 could start now, which is none
+// while the best task does not fit.
+func (p *Pool) freeLocked() int {
+	if p.paused || p.closed {
+		return 0
+	}
+	if t := p.queue.best(); t != nil && !p.fitsLocked(t) {
+		return 0
+	}
+	return max(p.size-p.busy, 0)
+}
+
+func (p *Pool) startLocked(w *worker, t *Task, held int) {
+	w.task, w.slot = t, p.slots.take()
+	w.ctx = w.context(t.Ctx)
+	t.ctx, t.held = w.ctx, held
+	p.busy += held
+	p.running.add(t)
+}
+
+// finishLocked puts away the task of w and releases its record.
+func (p *Pool) finishLocked(w *worker) {
+	t := w.task
+	p.busy -= t.held
+	if t.leaving {
+		p.leaving -= t.held
+	}
+	p.running.remove(t)
+	p.slots.free(w.slot)
+	if w.dropped {
+		p.dropped++
+	} else {
+		p.done++
+	}
+	if w.panicked {
+		p.panicked++
+	}
+	t.ctx, t.held, t.leaving = nil, 0, false
+	w.task, w.ctx = nil, nil
+	w.ran, w.dropped, w.panicked = false, false, false
+	t.release()
+	if p.running.len == 0 {
+		p.quietLocked()
+	}
+}
+
+// quietLocked tells those who wait for the last running task.
+func (p *Pool) quietLocked() {
+	p.endDrainLocked(nil)
+	if p.closed {
+		close(p.ended)
+	}
+}
