@@ -1,0 +1,201 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/poold/poold/internal/api"
+)
+
+const (
+	maxBody      = 1 << 20   // of a request
+	maxBatchBody = 128 << 20 // of a batch: a million lines of a hundred bytes
+	maxWait      = time.Minute
+)
+
+// Options are what a server is made from.
+type Options struct {
+	Backend Backend
+	Hub     *Hub
+	Log     *slog.Logger
+	Version string // of poold, told in the API's description
+}
+
+// Server answers the API.
+type Server struct {
+	backend Backend
+	hub     *Hub
+	log     *slog.Logger
+	http    *http.Server
+	closing chan struct{} // closed when Shutdown begins
+	once    sync.Once
+}
+
+// New returns a server that listens nowhere yet.
+func New(o Options) *Server {
+	s := &Server{backend: o.Backend, hub: o.Hub, log: o.Log, closing: make(chan struct{})}
+	s.http = &http.Server{
+		Handler:           s.guard(s.routes(o.Version)),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// Handler answers the API without a listener, as in tests.
+func (s *Server) Handler() http.Handler { return s.http.Handler }
+
+// Serve answers on the listener until Shutdown, and closes it.
+func (s *Server) Serve(ln net.Listener) error {
+	if err := s.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the API: %w", err)
+	}
+	return nil
+}
+
+// Shutdown ends what waits, lets other requests finish until ctx is done, and
+// cuts off the rest.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.once.Do(func() { close(s.closing) })
+	if err := s.http.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("stop the API: %w", err), s.http.Close())
+	}
+	return nil
+}
+
+// stopping says whether Shutdown has begun.
+func (s *Server) stopping() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// waiting derives a context for a request that waits: it ends with the request
+// and with the server, and after d if that is above zero.
+func (s *Server) waiting(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(ctx, func() {})
+	go func() {
+		select {
+		case <-s.closing:
+			cancel(errStopping)
+		case <-ctx.Done():
+		}
+	}()
+	if d > 0 {
+		timed, cancelTimer := context.WithTimeout(ctx, d)
+		return timed, func() { cancelTimer(); stop(); cancel(nil) }
+	}
+	return ctx, func() { stop(); cancel(nil) }
+}
+
+// routes registers every operation, then writes down their description.
+func (s *Server) routes(version string) http.Handler {
+	mux := http.NewServeMux()
+	config := huma.DefaultConfig("poold", version)
+	// The description is served below: the framework's own is written at the
+	// first request, unguarded against a second one at the same time.
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
+	config.CreateHooks = nil
+	config.RejectUnknownQueryParameters = true
+	config.Transformers = []huma.Transformer{asProblem}
+	routes := humago.New(mux, config)
+
+	s.runRoutes(routes)
+	s.actionRoutes(routes)
+	s.jobRoutes(routes)
+	s.poolRoutes(routes)
+	s.hostRoutes(routes)
+	s.eventRoutes(routes)
+
+	description, err := json.Marshal(routes.OpenAPI())
+	if err != nil {
+		panic(fmt.Sprintf("describe the API: %v", err)) // of our own types
+	}
+	mux.HandleFunc("GET "+api.Prefix+"/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/openapi+json")
+		_, _ = w.Write(description)
+	})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", s.ready)
+	return orNotFound(mux)
+}
+
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	if s.stopping() {
+		writeProblem(w, problemOf(errStopping))
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+// orNotFound answers a path that is none of the mux's with a problem, where the
+// mux itself would answer with a line of text.
+func orNotFound(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		probe := httpRecorder{header: http.Header{}}
+		mux.ServeHTTP(&probe, r)
+		p := problemOf(&Error{Code: api.CodeNotFound, Detail: "there is nothing at " + r.URL.Path, Hint: api.Prefix + "/openapi.json lists what there is"})
+		if allow := probe.header.Get("Allow"); allow != "" {
+			w.Header().Set("Allow", allow)
+			p.Status, p.Title, p.Code = http.StatusMethodNotAllowed, http.StatusText(http.StatusMethodNotAllowed), api.CodeInvalid
+			p.Detail, p.Hint = r.Method+" is not for "+r.URL.Path, "it takes "+allow
+		}
+		writeProblem(w, p)
+	})
+}
+
+// httpRecorder keeps the headers of an answer and drops the rest.
+type httpRecorder struct{ header http.Header }
+
+func (r *httpRecorder) Header() http.Header         { return r.header }
+func (r *httpRecorder) Write(p []byte) (int, error) { return len(p), nil }
+func (r *httpRecorder) WriteHeader(int)             {}
+
+// guard turns a panic of a handler into a problem. A browser page may not act
+// on the daemon: requests that name an origin are refused.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v == http.ErrAbortHandler {
+				panic(v)
+			}
+			s.log.Error("panic in the API", "method", r.Method, "path", r.URL.Path,
+				"err", fmt.Sprint(v), "stack", strings.TrimSpace(string(debug.Stack())))
+			writeProblem(w, problemOf(fmt.Errorf("the daemon met an error of its own; its log has the details")))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+func writeProblem(w http.ResponseWriter, p *api.Problem) {
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p)
+}
