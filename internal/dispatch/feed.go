@@ -1,0 +1,227 @@
+package dispatch
+
+import (
+	"context"
+	"time"
+
+	"github.com/poold/poold/internal/pool"
+	"github.com/poold/poold/internal/run"
+)
+
+// The window of a pool holds at least this many runs, or a few for each
+// worker, and at most windowMost.
+const (
+	windowLeast     = 256
+	windowPerWorker = 4
+	windowMost      = 8192
+)
+
+// feed keeps one pool's window filled. The window is the best part of the
+// pool's queue: what is ready and stands at or before the cursor is in memory,
+// what stands behind it is in the ledger. When whole is set, everything ready
+// is in memory. All fields but the first ones are guarded by Dispatcher.mu.
+type feed struct {
+	d    *Dispatcher
+	name string
+	pool *pool.Pool
+	wake chan struct{} // the window may need filling
+	gone context.Context
+	quit context.CancelFunc
+
+	spec    Pool
+	size    int             // wanted now
+	sized   bool            // it was given a size
+	byHand  bool            // by an operator
+	waiting map[int64]*task // in the window, in no worker's hand
+	cursor  *run.Position
+	whole   bool
+	round   int            // rises when the window is thrown away
+	reading bool           // a read of the ledger is under way
+	missed  bool           // a run was left to the ledger during that read
+	left    map[int64]bool // runs that left memory during that read
+	done    Tally
+}
+
+// Tally counts the ends of a pool's attempts since the daemon started.
+type Tally struct{ Succeeded, Failed int64 }
+
+func newFeed(d *Dispatcher, name string) *feed {
+	f := &feed{
+		d: d, name: name,
+		wake:    make(chan struct{}, 1),
+		waiting: map[int64]*task{},
+		left:    map[int64]bool{},
+	}
+	f.pool = pool.New(pool.Options{Name: name, OnPanic: func(t *pool.Task, v any, stack []byte) {
+		d.o.Log.Error("panic in a worker", "pool", name, "err", v, "stack", string(stack))
+	}})
+	f.gone, f.quit = context.WithCancel(d.lifetime)
+	poke(f.wake)
+	return f
+}
+
+// run fills the window whenever it runs low, until the feed is gone.
+func (f *feed) run() {
+	for {
+		select {
+		case <-f.gone.Done():
+			return
+		case <-f.wake:
+		}
+		for f.wants() {
+			if err := f.fill(); err != nil {
+				if f.gone.Err() != nil {
+					return
+				}
+				f.d.o.Log.Error("read the queue", "pool", f.name, "err", err)
+				f.pauseBeforeRetry()
+			}
+		}
+	}
+}
+
+func (f *feed) pauseBeforeRetry() {
+	wait := time.NewTimer(retryRecord)
+	defer wait.Stop()
+	select {
+	case <-f.gone.Done():
+	case <-wait.C:
+	}
+}
+
+// wants says whether the window should be filled, and begins a read if so.
+func (f *feed) wants() bool {
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	if f.whole || f.gone.Err() != nil || len(f.waiting) > f.windowLocked()/2 {
+		return false
+	}
+	f.reading, f.missed = true, false
+	return true
+}
+
+// windowLocked is how many runs the window should hold.
+func (f *feed) windowLocked() int {
+	if f.size >= windowMost/windowPerWorker {
+		return windowMost
+	}
+	return max(windowLeast, windowPerWorker*f.size)
+}
+
+// fill reads the next stretch of the queue into the window.
+func (f *feed) fill() error {
+	f.d.mu.Lock()
+	after, round, want := f.cursor, f.round, f.windowLocked()
+	f.d.mu.Unlock()
+	runs, err := f.d.o.Ledger.Window(f.gone, f.name, after, want)
+
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	f.reading = false
+	left := f.left
+	f.left = map[int64]bool{}
+	if err != nil || round != f.round || f.gone.Err() != nil {
+		return err
+	}
+	for i := range runs {
+		if !left[runs[i].ID] {
+			f.addLocked(&runs[i])
+		}
+	}
+	if len(runs) > 0 {
+		last := runs[len(runs)-1].Position()
+		f.cursor = &last
+	}
+	f.whole = len(runs) < want && !f.missed
+	return nil
+}
+
+// addLocked puts a run into the window unless it is in memory already.
+func (f *feed) addLocked(r *run.Run) {
+	d := f.d
+	if _, ok := d.tasks[r.ID]; ok || d.closing {
+		return
+	}
+	t := &task{d: d, feed: f, run: *r}
+	t.Task = pool.Task{Do: t.work, Priority: r.Priority, Weight: int(r.Slots)}
+	d.tasks[r.ID] = t
+	f.waiting[r.ID] = t
+	if err := f.pool.Submit(&t.Task); err != nil {
+		d.o.Log.Error("hand a run to its pool", "run", r.ID, "pool", f.name, "err", err)
+		d.forgetLocked(t)
+	}
+}
+
+// offerLocked takes a ready run into the window if its place is there.
+func (f *feed) offerLocked(r *run.Run) {
+	delete(f.left, r.ID)
+	if !f.whole && (f.cursor == nil || f.cursor.Before(r.Position())) {
+		f.missed = true
+		poke(f.wake)
+		return
+	}
+	f.addLocked(r)
+	if len(f.waiting) > 2*f.windowLocked() {
+		f.rewindLocked()
+	}
+}
+
+// rewindLocked throws the window away, to be read afresh from the ledger:
+// after priorities or pools of queued runs changed, or when it has grown.
+func (f *feed) rewindLocked() {
+	for _, t := range f.waiting {
+		if f.pool.Cancel(&t.Task) {
+			f.d.forgetLocked(t)
+		}
+	}
+	f.cursor, f.whole = nil, false
+	f.round++
+	poke(f.wake)
+}
+
+// retireLocked takes a feed away: its window goes back to the ledger, and its
+// pool ends when what it executes has.
+func (d *Dispatcher) retireLocked(f *feed) {
+	delete(d.feeds, f.name)
+	delete(d.hands, f.name)
+	delete(d.hushed, f.name)
+	f.rewindLocked()
+	f.quit()
+	d.loading.Go(func() { _ = f.pool.Close(context.Background()) })
+}
+
+// offer takes ready runs into the windows of their pools.
+func (d *Dispatcher) offer(runs []run.Run) {
+	if len(runs) == 0 {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range runs {
+		if f, ok := d.feeds[runs[i].Pool]; ok {
+			f.offerLocked(&runs[i])
+		}
+	}
+}
+
+// Rewind reads the window of a pool afresh from the ledger, after queued runs
+// were changed there.
+func (d *Dispatcher) Rewind(pool string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if f, ok := d.feeds[pool]; ok {
+		f.rewindLocked()
+	}
+}
+
+// forgetLocked drops a run from memory.
+func (d *Dispatcher) forgetLocked(t *task) {
+	delete(d.tasks, t.run.ID)
+	delete(t.feed.waiting, t.run.ID)
+	if f := t.feed; f.reading {
+		f.left[t.run.ID] = true
+	}
+	if !t.feed.whole && len(t.feed.waiting) <= t.feed.windowLocked()/2 {
+		poke(t.feed.wake)
+	}
+}

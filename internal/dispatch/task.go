@@ -1,0 +1,240 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/poold/poold/internal/jobs"
+	"github.com/poold/poold/internal/pool"
+	"github.com/poold/poold/internal/run"
+)
+
+// task is one run in memory. The fields below the run are guarded by
+// Dispatcher.mu.
+type task struct {
+	pool.Task
+	d    *Dispatcher
+	feed *feed
+	run  run.Run
+
+	worker   int
+	claimed  bool // a worker goes on with it, and it has what it needs
+	started  bool // an attempt is recorded as running
+	ending   bool // its end is on its way to the ledger
+	stopped  error
+	stop     context.CancelCauseFunc // set while an attempt may be stopped
+	finished []func()                // called when the end is recorded
+}
+
+// errPutBack says that the run left the worker's hand without an attempt.
+var errPutBack = errors.New("not to be executed now")
+
+// work is what a worker does with the run: steps 2 to 6 of the package comment.
+func (t *task) work(ctx context.Context, worker int) {
+	d := t.d
+	if !d.claim(t, worker) {
+		return
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	d.mu.Lock()
+	t.stop = cancel
+	if t.stopped != nil {
+		cancel(t.stopped)
+	}
+	d.mu.Unlock()
+
+	sink := d.o.Outputs.Sink(t.run.ID, t.run.Attempts+1, int64(t.run.Def.Output.Max))
+	if t.run.Def.Condition != nil && !d.mayStart(ctx, t, sink) {
+		return
+	}
+	if err := d.recordStart(ctx, t); err != nil {
+		if !errors.Is(err, errPutBack) {
+			d.o.Log.Error("record a start", "run", t.run.ID, "job", t.run.Job, "err", err)
+		}
+		return
+	}
+	d.attempt(ctx, t, sink)
+}
+
+// claim decides whether the worker may go on with the run, and takes what the
+// run has to hold.
+func (d *Dispatcher) claim(t *task, worker int) bool {
+	d.mu.Lock()
+	delete(t.feed.waiting, t.run.ID)
+	if !t.feed.whole && len(t.feed.waiting) <= t.feed.windowLocked()/2 {
+		poke(t.feed.wake)
+	}
+	t.worker = worker
+	if d.closing { // the ledger keeps it for the next daemon
+		d.forgetLocked(t)
+		d.mu.Unlock()
+		return false
+	}
+	now := time.Now()
+	next, over := t.overLocked(now)
+	on, blocked := d.blockedLocked(&t.run)
+	if _, paused := d.pausedJobs[t.run.Job]; paused {
+		on, blocked = run.PausedResource(t.run.Job), true
+	}
+	if !over && !blocked {
+		d.takeLocked(&t.run)
+		t.claimed = true
+		d.busy.Add(1)
+		d.mu.Unlock()
+		return true
+	}
+	d.mu.Unlock()
+	if over {
+		d.conclude(t, next, nil)
+	} else {
+		d.hold(t, on)
+	}
+	return false
+}
+
+// overLocked says whether the run has ended before it began.
+func (t *task) overLocked(now time.Time) (run.Next, bool) {
+	switch {
+	case t.stopped != nil:
+		return stoppedBefore(t.stopped), true
+	case t.run.Attempts == 0 && !t.run.ExpiresAt.IsZero() && now.After(t.run.ExpiresAt):
+		return expired(), true
+	}
+	return run.Next{}, false
+}
+
+// stoppedBefore is what becomes of a run that is stopped before it began.
+func stoppedBefore(cause error) run.Next {
+	next := run.Next{State: run.Canceled, Reason: run.ReasonOperator, Error: cause.Error()}
+	if errors.Is(cause, jobs.ErrReplaced) {
+		next.Reason = run.ReasonReplaced
+	}
+	if errors.Is(cause, errJobRemoved) {
+		next.Reason = run.ReasonJobRemoved
+	}
+	return next
+}
+
+func expired() run.Next {
+	return run.Next{State: run.Skipped, Reason: run.ReasonExpired, Error: "not started within start_within"}
+}
+
+// hold takes the run out of the window until the resource is free.
+func (d *Dispatcher) hold(t *task, on run.Resource) {
+	d.o.Ledger.Hold(&t.run, on, func(woken []run.Run, err error) {
+		if err != nil && !errors.Is(err, run.ErrStale) {
+			d.o.Log.Error("hold a run back", "run", t.run.ID, "err", err)
+			d.later(func() { d.hold(t, on) })
+			return
+		}
+		d.mu.Lock()
+		stopped := t.stopped
+		d.forgetLocked(t)
+		free := !d.isHeldLocked(on)
+		d.mu.Unlock()
+		d.offer(woken)
+		if err != nil {
+			return
+		}
+		if stopped != nil {
+			go d.stopQueued(t.run.ID, stopped)
+		}
+		if free { // it was given back while the record was on its way
+			go d.wake(on, false)
+		}
+	})
+}
+
+func (d *Dispatcher) isHeldLocked(on run.Resource) bool {
+	_, held := d.held[on]
+	for job := range d.pausedJobs {
+		held = held || run.PausedResource(job) == on
+	}
+	return held
+}
+
+// wake makes those who wait for the resource ready: the best of each pool, or
+// all of them.
+func (d *Dispatcher) wake(on run.Resource, all bool) {
+	for {
+		woken, more, err := d.o.Ledger.Wake(d.lifetime, on, all)
+		if err != nil {
+			if d.lifetime.Err() == nil {
+				d.o.Log.Error("wake who waits", "resource", on, "err", err)
+				d.later(func() { go d.wake(on, all) })
+			}
+			return
+		}
+		d.offer(woken)
+		if more == 0 {
+			return
+		}
+	}
+}
+
+// recordStart records the start of an attempt, durably. A run whose start
+// cannot be recorded goes back to its pool.
+func (d *Dispatcher) recordStart(ctx context.Context, t *task) error {
+	now := time.Now()
+	recorded := make(chan error, 1)
+	d.o.Ledger.Start(run.Start{Run: &t.run, Worker: t.worker, At: now}, func(err error) { recorded <- err })
+	err := <-recorded
+	if err == nil {
+		d.mu.Lock()
+		t.run.State, t.run.Reason, t.run.StartedAt = run.Running, "", now
+		t.run.Attempts++
+		t.run.Tries++
+		t.run.Host = d.o.Host
+		t.started = true
+		d.mu.Unlock()
+		d.changed(t.run)
+		return nil
+	}
+	if errors.Is(err, run.ErrStale) || errors.Is(err, run.ErrClosed) {
+		d.letGo(t)
+		return errPutBack
+	}
+	d.waitToRetry(ctx)
+	d.letGo(t)
+	d.Rewind(t.feed.name)
+	return err
+}
+
+// letGo drops a claimed run from memory without an end; the ledger keeps it as
+// it is.
+func (d *Dispatcher) letGo(t *task) {
+	d.mu.Lock()
+	need := t.run.Resources()
+	d.releaseLocked(&t.run)
+	d.forgetLocked(t)
+	d.mu.Unlock()
+	for _, res := range need {
+		d.wake(res, false)
+	}
+	d.busy.Done()
+}
+
+// retryRecord is how long to wait before the ledger is tried again.
+const retryRecord = time.Second
+
+// waitToRetry waits a little, unless the run's context ends.
+func (d *Dispatcher) waitToRetry(ctx context.Context) {
+	wait := time.NewTimer(retryRecord)
+	defer wait.Stop()
+	select {
+	case <-ctx.Done():
+	case <-d.lifetime.Done():
+	case <-wait.C:
+	}
+}
+
+// later calls f after a little while, unless the dispatcher has ended by then.
+func (d *Dispatcher) later(f func()) {
+	time.AfterFunc(retryRecord, func() {
+		if d.lifetime.Err() == nil {
+			f()
+		}
+	})
+}

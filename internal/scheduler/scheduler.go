@@ -1,0 +1,423 @@
+// Package scheduler turns time into runs. It sleeps until the next occurrence
+// of any job, never longer than half a minute, or until it is woken: by new
+// jobs, or by whoever noticed that the clock was set. Then it decides, from the
+// wall clock, what became of every occurrence between each job's watermark and
+// now, and records the runs and the new watermarks in one transaction.
+//
+//	watermark ──occ──occ──occ──▶ now        plan: pure, in plan.go
+//	               │    │    └ on time ─▶ queued, due at once or after splay and jitter
+//	               │    └ late by more than grace ─▶ catch_up: queued …
+//	               └ … or one skipped row that stands for all the missed ones
+//
+// Nothing is decided twice: the watermark moves with the rows, and each row's
+// key names its occurrence. If the ledger cannot take them, nothing has moved,
+// and the same occurrences are decided when it can.
+package scheduler
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/poold/poold/internal/jobs"
+	"github.com/poold/poold/internal/run"
+	"github.com/poold/poold/internal/schedule"
+)
+
+// Ledger is what the scheduler needs of the durable record: the time up to
+// which each job's occurrences have been decided.
+type Ledger interface {
+	Watermarks(ctx context.Context) (map[string]run.Watermark, error)
+	SetWatermarks(ctx context.Context, marks map[string]run.Watermark) error
+	DeleteWatermarks(ctx context.Context, names []string) error
+}
+
+// Queue takes the scheduler's runs: all of a call, with their watermarks, or
+// none.
+type Queue interface {
+	Enqueue(ctx context.Context, subs []run.Submission, now time.Time) ([]run.Submitted, error)
+}
+
+// Options are what a Scheduler is made of.
+type Options struct {
+	Ledger Ledger
+	Queue  Queue
+	Log    *slog.Logger
+	Host   string // splay is taken of it
+	BootID string // @reboot happens once for each
+	// Arguments lists a job's arguments from its file or command. It may take
+	// its time: only this job waits for it.
+	Arguments func(ctx context.Context, def *jobs.Definition) ([]string, error)
+	// Paused says whether a job is paused: then its occurrences are skipped.
+	Paused func(job string) bool
+}
+
+// Program is the configuration as the scheduler needs it.
+type Program struct {
+	Jobs        map[string]*jobs.Definition
+	Zone        *time.Location
+	QueueLimits map[string]int // by pool
+}
+
+// The scheduler looks at the clock at least this often, and waits this long
+// before it tries the ledger again.
+const (
+	longestWait = 30 * time.Second
+	retryWait   = time.Second
+)
+
+// Scheduler decides occurrences.
+type Scheduler struct {
+	o      Options
+	wake   chan struct{}
+	listed sync.WaitGroup // arguments being listed
+
+	mu      sync.Mutex
+	program Program
+	jobs    map[string]*entry
+	order   queue
+	marks   map[string]run.Watermark // as loaded, of jobs not seen yet
+	begun   bool                     // the first Apply has been
+	last    time.Time                // the clock at the last look
+}
+
+// entry is one job with a schedule.
+type entry struct {
+	def   *jobs.Definition
+	table schedule.Schedule
+	hash  string
+	mark  run.Watermark
+	next  time.Time // when to look at it; the place in the heap
+	index int       // in the heap, or -1
+	busy  bool      // its arguments are being listed
+}
+
+// New returns a scheduler that knows the ledger's watermarks and no jobs.
+func New(ctx context.Context, o Options) (*Scheduler, error) {
+	marks, err := o.Ledger.Watermarks(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the watermarks: %w", err)
+	}
+	return &Scheduler{o: o, wake: make(chan struct{}, 1), jobs: map[string]*entry{}, marks: marks}, nil
+}
+
+// Apply swaps the jobs. A job that is new, or whose schedule has changed, has
+// missed nothing: its occurrences count from now on. Apply cannot fail.
+func (s *Scheduler) Apply(ctx context.Context, p Program) {
+	now := time.Now()
+	s.mu.Lock()
+	fresh := map[string]run.Watermark{}
+	var gone []string
+	old := s.jobs
+	s.program, s.jobs, s.order = p, map[string]*entry{}, nil
+	for name, def := range p.Jobs {
+		if e := s.entryFor(def, old[name], now); e != nil {
+			if e.mark.At.Equal(now) {
+				fresh[name] = e.mark
+			}
+			s.jobs[name] = e
+			s.pushLocked(e)
+		}
+	}
+	for name := range s.marks {
+		if s.jobs[name] == nil {
+			gone = append(gone, name)
+		}
+	}
+	for name := range old {
+		if s.jobs[name] == nil {
+			gone = append(gone, name)
+		}
+	}
+	s.marks, s.begun = nil, true
+	s.mu.Unlock()
+	s.remember(ctx, fresh, gone)
+	s.Wake()
+}
+
+// remember saves the watermarks of new jobs and forgets those of removed ones.
+// If that fails they are saved with the first occurrence.
+func (s *Scheduler) remember(ctx context.Context, fresh map[string]run.Watermark, gone []string) {
+	if len(fresh) > 0 {
+		if err := s.o.Ledger.SetWatermarks(ctx, fresh); err != nil {
+			s.o.Log.Error("save the watermarks of new jobs", "err", err)
+		}
+	}
+	if len(gone) > 0 {
+		if err := s.o.Ledger.DeleteWatermarks(ctx, gone); err != nil {
+			s.o.Log.Error("forget the watermarks of removed jobs", "err", err)
+		}
+	}
+}
+
+// entryFor makes the entry of a job, going on from what is known of it; nil for
+// a job without a schedule.
+func (s *Scheduler) entryFor(def *jobs.Definition, before *entry, now time.Time) *entry {
+	table, err := def.Timetable(s.program.Zone)
+	if err != nil || len(table.Exprs) == 0 { // the configuration has checked it
+		return nil
+	}
+	e := &entry{def: def, table: table, hash: scheduleHash(table), index: -1}
+	switch mark, known := s.marks[def.Name]; {
+	case before != nil:
+		e.mark, e.busy = before.mark, before.busy
+		if before.hash != e.hash {
+			e.mark.At = now
+		}
+	case known && mark.Schedule == e.hash:
+		e.mark = mark
+	case known:
+		e.mark = run.Watermark{At: now, Epoch: mark.Epoch, Boot: mark.Boot}
+	default:
+		e.mark = run.Watermark{At: now}
+		if s.begun { // added while running: this boot is none of its business
+			e.mark.Boot = s.o.BootID
+		}
+	}
+	e.mark.Schedule = e.hash
+	e.nextAfter(e.mark.At)
+	if s.reboots(e) {
+		e.next = now
+	}
+	return e
+}
+
+// reboots says whether the job has a @reboot that this boot has not had.
+func (s *Scheduler) reboots(e *entry) bool {
+	if e.mark.Boot == s.o.BootID {
+		return false
+	}
+	for _, expr := range e.table.Exprs {
+		if expr.Reboot() {
+			return true
+		}
+	}
+	return false
+}
+
+// nextAfter finds when to look at the job again.
+func (e *entry) nextAfter(mark time.Time) {
+	e.next = time.Time{}
+	if occ, ok := e.table.Next(mark); ok {
+		e.next = occ.At
+	}
+}
+
+// scheduleHash tells whether a watermark belongs to the schedule as it is now.
+func scheduleHash(t schedule.Schedule) string {
+	text := fmt.Sprintf("%s %s %s", t.Zone, t.DST.Gap, t.DST.Fold)
+	for _, e := range t.Exprs {
+		text += "|" + e.String()
+	}
+	return text
+}
+
+// Wake makes the scheduler look at the clock now.
+func (s *Scheduler) Wake() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run decides occurrences until ctx is done, and then waits for what it
+// started.
+func (s *Scheduler) Run(ctx context.Context) error {
+	defer s.listed.Wait()
+	for {
+		next := s.tick(ctx, time.Now())
+		wait := time.NewTimer(max(time.Until(next), 0))
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return nil
+		case <-s.wake:
+			wait.Stop()
+		case <-wait.C:
+		}
+	}
+}
+
+// manyJobs bounds the jobs decided in one transaction.
+const manyJobs = 500
+
+// tick decides what is due and returns when to look again.
+func (s *Scheduler) tick(ctx context.Context, now time.Time) time.Time {
+	s.mu.Lock()
+	if now.Before(s.last.Add(-time.Second)) || s.last.IsZero() {
+		s.stepBackLocked(now)
+	}
+	s.last = now
+	due := s.dueLocked(now)
+	subs := s.submissionsLocked(ctx, due, now)
+	s.mu.Unlock()
+
+	if len(subs) > 0 {
+		if _, err := s.o.Queue.Enqueue(ctx, subs, now); err != nil {
+			if ctx.Err() == nil {
+				s.o.Log.Error("record due runs; they are decided when it works again", "runs", len(subs), "err", err)
+			}
+			s.putBack(due, now.Add(retryWait))
+			return now.Add(retryWait)
+		}
+	}
+	return s.advance(due, now)
+}
+
+// dueLocked takes the jobs to look at out of the heap.
+func (s *Scheduler) dueLocked(now time.Time) []*entry {
+	var due []*entry
+	for len(s.order) > 0 && !s.order[0].next.After(now) && len(due) < manyJobs {
+		due = append(due, heap.Pop(&s.order).(*entry))
+	}
+	return due
+}
+
+// submissionsLocked plans the due jobs. A job whose arguments have to be listed
+// goes its own way.
+func (s *Scheduler) submissionsLocked(ctx context.Context, due []*entry, now time.Time) []run.Submission {
+	var subs []run.Submission
+	for _, e := range due {
+		runs, mark := s.planLocked(e, now)
+		if e.def.Args.Sourced() && e.def.Args.List == nil && anyQueued(runs) {
+			s.listThenEnqueue(ctx, e, runs, mark)
+			continue
+		}
+		var args []string
+		if e.def.Args.Sourced() {
+			args = e.def.Args.List
+		}
+		subs = append(subs, submissions(e.def, runs, mark, args, s.limitLocked(e.def))...)
+	}
+	return subs
+}
+
+func (s *Scheduler) limitLocked(def *jobs.Definition) int { return s.program.QueueLimits[def.Pool] }
+
+// listThenEnqueue lists the job's arguments beside the scheduler's loop and
+// enqueues its runs then.
+func (s *Scheduler) listThenEnqueue(ctx context.Context, e *entry, runs []run.New, mark run.Watermark) {
+	e.busy = true
+	limit := s.limitLocked(e.def)
+	s.listed.Go(func() {
+		args, err := s.o.Arguments(ctx, e.def)
+		now := time.Now()
+		if err != nil {
+			s.o.Log.Error("list the arguments", "job", e.def.Name, "err", err)
+			runs = failAll(runs, err)
+		}
+		subs := submissions(e.def, runs, mark, args, limit)
+		for {
+			if _, err = s.o.Queue.Enqueue(ctx, subs, now); err == nil || ctx.Err() != nil {
+				break
+			}
+			s.o.Log.Error("record due runs", "job", e.def.Name, "err", err)
+			wait := time.NewTimer(retryWait)
+			select {
+			case <-ctx.Done():
+			case <-wait.C:
+			}
+			wait.Stop()
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if current := s.jobs[e.def.Name]; current != nil { // a reload may have changed it
+			if current.hash == e.hash {
+				current.mark = mark
+			}
+			current.busy = false
+			current.nextAfter(current.mark.At)
+			s.pushLocked(current)
+			s.Wake()
+		}
+	})
+}
+
+// advance puts decided jobs back for their next occurrence, and returns when
+// to look again.
+func (s *Scheduler) advance(due []*entry, now time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range due {
+		if e.busy {
+			continue
+		}
+		e.mark = e.moved(now, s.o.BootID)
+		e.nextAfter(now)
+		s.pushLocked(e)
+	}
+	if len(s.order) > 0 && s.order[0].next.Before(now.Add(longestWait)) {
+		return s.order[0].next
+	}
+	return now.Add(longestWait)
+}
+
+func (s *Scheduler) putBack(due []*entry, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range due {
+		if !e.busy {
+			e.next = at
+			s.pushLocked(e)
+		}
+	}
+}
+
+// pushLocked puts a job into the heap, unless it has nothing to wait for or
+// has been replaced by a reload meanwhile.
+func (s *Scheduler) pushLocked(e *entry) {
+	if e.next.IsZero() || e.busy || e.index >= 0 || s.jobs[e.def.Name] != e {
+		return
+	}
+	heap.Push(&s.order, e)
+}
+
+// fixLocked moves a job in the heap to where its time to look now is.
+func (s *Scheduler) fixLocked(e *entry) {
+	if e.index < 0 {
+		s.pushLocked(e)
+		return
+	}
+	if e.next.IsZero() {
+		heap.Remove(&s.order, e.index)
+		return
+	}
+	heap.Fix(&s.order, e.index)
+}
+
+// moved is the job's watermark when everything up to now is decided.
+func (e *entry) moved(now time.Time, boot string) run.Watermark {
+	mark := e.mark
+	mark.At, mark.Schedule, mark.Boot = now, e.hash, boot
+	return mark
+}
+
+// queue is a heap of jobs by the time to look at them.
+type queue []*entry
+
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return q[i].next.Before(q[j].next) }
+func (q queue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].index, q[j].index = i, j
+}
+
+// Push is for container/heap.
+func (q *queue) Push(x any) {
+	e := x.(*entry)
+	e.index = len(*q)
+	*q = append(*q, e)
+}
+
+// Pop is for container/heap.
+func (q *queue) Pop() any {
+	old := *q
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*q = old[:len(old)-1]
+	e.index = -1
+	return e
+}
