@@ -1,0 +1,70 @@
+package schedule
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	_ "time/tzdata" // zones work on hosts without a tz database
+)
+
+// LoadZone returns the zone of a name such as Europe/Berlin. The empty name
+// and "Local" stand for the host's zone. The error for an unknown name offers
+// one that is close to it.
+func LoadZone(name string) (*time.Location, error) {
+	if name == "" || name == "Local" {
+		return time.Local, nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err == nil {
+		return zone, nil
+	}
+	hint := "write a name such as Europe/Berlin or UTC"
+	if near := nearZone(name); near != "" {
+		hint = fmt.Sprintf("did you mean %s?", near)
+	}
+	return nil, fmt.Errorf("time zone %s is not known; %s", clip(name), hint)
+}
+
+// nearZone returns the zone whose name, or whose last part, is closest to a
+// misspelt one; empty if none is close.
+func nearZone(name string) string {
+	const longest = 40 // longer than any zone's name
+	if len(name) < 3 || len(name) > longest {
+		return ""
+	}
+	name = strings.ReplaceAll(strings.ToLower(name), " ", "_")
+	near, least := "", len(name)/3+1
+	for zone := range strings.FieldsSeq(zoneNames) {
+		lower := strings.ToLower(zone)
+		distance := editDistance(name, lower)
+		if !strings.Contains(name, "/") {
+			distance = min(distance, editDistance(name, lower[strings.LastIndex(lower, "/")+1:]))
+		}
+		if distance < least {
+			near, least = zone, distance
+		}
+	}
+	return near
+}
+
+// editDistance returns how many bytes must be put in, taken out or changed to
+// make one text the other.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			changed := diagonal
+			if a[i] != b[j] {
+				changed++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(changed, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
