@@ -1,0 +1,198 @@
+package proc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// errNoPidfd means that the kernel cannot do what this package rests on.
+var errNoPidfd = errors.New("this kernel has no pidfd")
+
+// stepError is a step between fork and exec that is not the exec itself.
+type stepError struct {
+	step string
+	err  error
+}
+
+func (e *stepError) Error() string { return e.step + ": " + e.err.Error() }
+func (e *stepError) Unwrap() error { return e.err }
+
+// spawn starts path on a thread of its own and returns its pid and a pidfd
+// that the runtime's poller waits on.
+func spawn(path string, spec Spec) (int, *os.File, error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return 0, nil, &stepError{"open /dev/null", err}
+	}
+	defer null.Close()
+	in, out := null, null
+	if spec.Stdin != "" {
+		if in, err = textFile(spec.Stdin); err != nil {
+			return 0, nil, &stepError{"prepare standard input", err}
+		}
+		defer in.Close()
+	}
+	if spec.Output != nil {
+		out = spec.Output
+	}
+	if err := keepToOurselves(); err != nil {
+		return 0, nil, &stepError{"close stray descriptors", err}
+	}
+	pidfd := -1
+	attr := &syscall.ProcAttr{
+		Dir:   spec.Dir,
+		Env:   spec.Env,
+		Files: []uintptr{in.Fd(), out.Fd(), out.Fd()},
+		Sys: &syscall.SysProcAttr{
+			// A session of its own, as cron does: no terminal reaches the
+			// job, and shells with job control stay within the tree.
+			Setsid:     true,
+			PidFD:      &pidfd,
+			Credential: credential(spec.User),
+		},
+	}
+	pid, err := onOwnThread(func() (int, error) { return forkExec(path, spec, attr) })
+	runtime.KeepAlive(out)
+	if err != nil {
+		return 0, nil, err
+	}
+	if pidfd < 0 {
+		abandon(pid)
+		return 0, nil, &stepError{"start process", errNoPidfd}
+	}
+	if err := unix.SetNonblock(pidfd, true); err != nil { // so that the poller takes it
+		unix.Close(pidfd)
+		abandon(pid)
+		return 0, nil, &stepError{"watch process", err}
+	}
+	return pid, os.NewFile(uintptr(pidfd), "pidfd"), nil
+}
+
+// onOwnThread runs f on a thread that ends with it, and takes what f changed
+// about the thread with it.
+func onOwnThread(f func() (int, error)) (pid int, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the runtime then ends the thread
+		pid, err = f()
+	}()
+	<-done
+	return pid, err
+}
+
+// forkExec sets what a child inherits from its thread, then starts it.
+func forkExec(path string, spec Spec, attr *syscall.ProcAttr) (int, error) {
+	if err := setUmask(spec.Umask); err != nil {
+		return 0, &stepError{fmt.Sprintf("set umask %04o", spec.Umask), err}
+	}
+	if spec.Nice != 0 {
+		if err := unix.Setpriority(unix.PRIO_PROCESS, 0, spec.Nice); err != nil {
+			return 0, &stepError{fmt.Sprintf("set nice %d", spec.Nice), err}
+		}
+	}
+	// A mask that we were started with would be the child's as well.
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil); err != nil {
+		return 0, &stepError{"clear signal mask", err}
+	}
+	// golang.org/issue/22315: a fork elsewhere in this process may hold a
+	// freshly written program open for writing until its own exec.
+	for pause := time.Millisecond; ; pause *= 2 {
+		pid, err := syscall.ForkExec(path, spec.Argv, attr)
+		if err != syscall.ETXTBSY || pause > 300*time.Millisecond {
+			return pid, err
+		}
+		time.Sleep(pause)
+	}
+}
+
+// setUmask sets the mask of the calling thread only.
+func setUmask(mask int) error {
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		if now, ok := currentUmask(); ok && now == mask {
+			return nil // containers may forbid unshare; nothing is to be changed
+		}
+		return err
+	}
+	unix.Umask(mask)
+	return nil
+}
+
+func currentUmask() (int, bool) {
+	n, err := strconv.ParseInt(statusField("Umask"), 8, 32)
+	return int(n), err == nil
+}
+
+// keepToOurselves sees to it that a child inherits neither descriptors that
+// we were started with nor signals that are ignored in this process.
+func keepToOurselves() error {
+	// The runtime resets handled signals in the child, but not ignored ones,
+	// as under nohup. A handler that feeds nobody ignores as well.
+	mask, err := strconv.ParseUint(statusField("SigIgn"), 16, 64)
+	for n := 1; err == nil && n <= 64; n++ {
+		if mask&(1<<(n-1)) != 0 {
+			signal.Notify(make(chan os.Signal, 1), syscall.Signal(n))
+		}
+	}
+	err = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+	if err == nil {
+		return nil
+	}
+	open, err := os.ReadDir("/proc/self/fd") // before Linux 5.11
+	for _, e := range open {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
+	return err
+}
+
+// statusField is one value of the calling thread's status, or empty.
+func statusField(name string) string {
+	data, err := os.ReadFile("/proc/thread-self/status")
+	if err != nil {
+		return ""
+	}
+	for line := range bytes.Lines(data) {
+		if value, ok := bytes.CutPrefix(line, []byte(name+":")); ok {
+			return string(bytes.TrimSpace(value))
+		}
+	}
+	return ""
+}
+
+// textFile is a file in memory, open for reading, that holds text.
+func textFile(text string) (*os.File, error) {
+	const noexecSeal = 0x8 // Linux 6.3; older kernels refuse the flag
+	fd, err := unix.MemfdCreate("stdin", unix.MFD_CLOEXEC|noexecSeal)
+	if err == unix.EINVAL {
+		fd, err = unix.MemfdCreate("stdin", unix.MFD_CLOEXEC)
+	}
+	if err != nil {
+		return nil, err
+	}
+	w := os.NewFile(uintptr(fd), "stdin")
+	defer w.Close()
+	if _, err := io.WriteString(w, text); err != nil {
+		return nil, err
+	}
+	// Opened anew for reading: a child must not write to it, and starts at 0.
+	return os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
+}
+
+// abandon ends a child that cannot be looked after.
+func abandon(pid int) {
+	unix.Kill(pid, unix.SIGKILL)
+	unix.Wait4(pid, nil, 0, nil)
+}

@@ -1,0 +1,213 @@
+package proc
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Stop is the ladder by which processes are ended: Signal, After, KILL.
+type Stop struct {
+	Signal syscall.Signal // first; 0 means TERM
+	After  time.Duration  // how long all may take before KILL
+	Tree   bool           // the whole tree, not the main process alone
+}
+
+// Stopped is what a ladder did.
+type Stopped struct {
+	Killed []Found // outlived the first signal and were killed
+	Left   []Found // live still; KILL had no effect within a second
+	Err    error   // the table of processes could not be read
+}
+
+// killFor is how long KILL is repeated. A process that outlives it hangs in
+// the kernel, or is another user's.
+const killFor = time.Second
+
+// Stop ends the process by the ladder and returns when it has ended, with its
+// whole tree if so asked. When ctx is done, KILL comes at once. Stop takes no
+// longer than After and a second.
+func (p *Process) Stop(ctx context.Context, s Stop) Stopped {
+	p.pin.RLock()
+	defer p.pin.RUnlock()
+	if p.reaped {
+		return Stopped{}
+	}
+	if s.Signal == 0 {
+		s.Signal = unix.SIGTERM
+	}
+	if !s.Tree {
+		return p.stopMain(ctx, s)
+	}
+	return p.tree.clone().stop(ctx, s)
+}
+
+// Sweep ends what the main process left behind, by the ladder. It is for
+// after Wait; without Tree it does nothing.
+func (p *Process) Sweep(ctx context.Context, s Stop) Stopped {
+	if !s.Tree {
+		return Stopped{}
+	}
+	return p.Stop(ctx, s)
+}
+
+func (p *Process) stopMain(ctx context.Context, s Stop) Stopped {
+	main, ok := readEntry(p.Pid)
+	if !ok || main.zombie {
+		return Stopped{}
+	}
+	main.wake(s.Signal)
+	if s.Signal != unix.SIGKILL && p.endsWithin(ctx, s.After) {
+		return Stopped{}
+	}
+	select {
+	case <-p.done:
+		return Stopped{}
+	default:
+	}
+	main.signal(unix.SIGKILL)
+	out := Stopped{Killed: []Found{main.found()}}
+	if !p.endsWithin(context.Background(), killFor) {
+		out.Left = out.Killed
+	}
+	return out
+}
+
+func (p *Process) endsWithin(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// clone lets several ladders run on one tree without sharing what they learn.
+func (t *tree) clone() *tree {
+	c := *t
+	c.known = make(map[int]uint64, len(t.known))
+	for pid, start := range t.known {
+		c.known[pid] = start
+	}
+	return &c
+}
+
+// stop runs the ladder on all members.
+func (t *tree) stop(ctx context.Context, s Stop) Stopped {
+	if s.Signal != unix.SIGKILL {
+		gone, err := t.ask(ctx, s)
+		if gone || err != nil {
+			return Stopped{Err: err}
+		}
+	}
+	return t.kill()
+}
+
+// ask sends the first signal and waits until all are gone. Processes that
+// appear afterwards are not signalled as long as the main process lives: they
+// may be what its trap does to tidy up. When it has ended, what it left is
+// asked once more; a shell's child just forked loses the first signal, too.
+func (t *tree) ask(ctx context.Context, s Stop) (gone bool, err error) {
+	deadline := time.Now().Add(s.After)
+	members, err := t.alive()
+	if err != nil || len(members) == 0 {
+		return err == nil, err
+	}
+	t.send(members, s.Signal)
+	if i := slices.IndexFunc(members, func(m entry) bool { return m.pid == t.leader }); i >= 0 {
+		if !members[i].waitGone(ctx, deadline) {
+			return false, nil
+		}
+		if members, err = t.alive(); err != nil {
+			return false, err
+		}
+		t.send(members, s.Signal)
+	}
+	return t.waitEmpty(ctx, members, deadline)
+}
+
+// waitEmpty waits until the members are gone and no others are found. A table
+// is not read in one instant, so that a process may move past the reader:
+// only twice nothing is nothing.
+func (t *tree) waitEmpty(ctx context.Context, members []entry, deadline time.Time) (gone bool, err error) {
+	for empty := 0; empty < 2; empty++ {
+		for _, m := range members {
+			if !m.waitGone(ctx, deadline) {
+				return false, nil
+			}
+		}
+		if members, err = t.alive(); err != nil {
+			return false, err
+		}
+		if len(members) > 0 {
+			empty = -1
+			if ctx.Err() != nil || time.Now().After(deadline) {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}
+
+// kill repeats KILL until nobody is left: whoever forks faster than a table
+// is read meets the next round.
+func (t *tree) kill() Stopped {
+	var out Stopped
+	counted := make(map[int]uint64)
+	deadline := time.Now().Add(killFor)
+	for empty := 0; empty < 2; {
+		members, err := t.alive()
+		if err != nil {
+			out.Err = err
+			return out
+		}
+		if len(members) == 0 {
+			empty++
+			continue
+		}
+		empty = 0
+		if time.Now().After(deadline) {
+			out.Left = foundAll(members)
+			return out
+		}
+		t.send(members, unix.SIGKILL)
+		for _, m := range members {
+			if counted[m.pid] != m.start {
+				counted[m.pid] = m.start
+				out.Killed = append(out.Killed, m.found())
+			}
+		}
+		round := time.Now().Add(100 * time.Millisecond)
+		for _, m := range members {
+			m.waitGone(context.Background(), round)
+		}
+	}
+	return out
+}
+
+// send signals all members: those in the leader's group at one instant, so
+// that none forks past it, the others one by one. Stopped processes are let
+// go on, to receive it.
+func (t *tree) send(members []entry, sig unix.Signal) {
+	if t.leader != 0 {
+		unix.Kill(-t.leader, sig)
+		unix.Kill(-t.leader, unix.SIGCONT)
+	}
+	for _, m := range members {
+		if t.leader == 0 || m.group != t.leader {
+			m.wake(sig)
+		}
+	}
+}
+
+// String is what an operator reads in a log.
+func (s Stopped) String() string {
+	return fmt.Sprintf("%d killed, %d left", len(s.Killed), len(s.Left))
+}

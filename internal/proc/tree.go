@@ -1,0 +1,103 @@
+package proc
+
+import "slices"
+
+// tree says which processes belong together.
+type tree struct {
+	leader  int            // whose group and session count; held by us as a child, or 0
+	markers [][]string     // carrying all entries of one of these makes a member
+	since   uint64         // nothing that started earlier belongs
+	known   map[int]uint64 // members seen so far: pid and start
+	alone   bool           // what is known is all; nothing is added by links
+}
+
+// markerSets is one marker, or none: an empty one would match everything.
+func markerSets(marker []string) [][]string {
+	if len(marker) == 0 {
+		return nil
+	}
+	return [][]string{marker}
+}
+
+// alive lists the members that live. A process in the midst of an exec shows
+// no environment; when it may be the only member, the table is read again.
+func (t *tree) alive() ([]entry, error) {
+	members, unsettled, err := t.scan()
+	if err == nil && len(members) == 0 && unsettled {
+		members, _, err = t.scan()
+	}
+	return members, err
+}
+
+func (t *tree) scan() (members []entry, unsettled bool, err error) {
+	table, err := readTable()
+	if err != nil {
+		return nil, false, err
+	}
+	table = slices.DeleteFunc(table, func(e entry) bool { return e.start < t.since })
+	in := make(map[int]bool)
+	for _, e := range table {
+		if t.linked(e) {
+			in[e.pid] = true
+			continue
+		}
+		if e.zombie || len(t.markers) == 0 {
+			continue
+		}
+		env, readable := readEnviron(e.pid)
+		unsettled = unsettled || readable && len(env) == 0
+		in[e.pid] = t.marked(env)
+	}
+	if !t.alone {
+		spread(table, in)
+	}
+	for _, e := range table {
+		if !in[e.pid] {
+			continue
+		}
+		t.known[e.pid] = e.start
+		if !e.zombie {
+			members = append(members, e)
+		}
+	}
+	return members, unsettled, nil
+}
+
+// linked tells what the table alone says. The leader's pid cannot be another
+// process's, nor its group or session, as long as we have not reaped it.
+func (t *tree) linked(e entry) bool {
+	if t.leader != 0 && (e.group == t.leader || e.session == t.leader) {
+		return true
+	}
+	start, ok := t.known[e.pid]
+	return ok && start == e.start
+}
+
+func (t *tree) marked(env []string) bool {
+	return slices.ContainsFunc(t.markers, func(m []string) bool { return carries(env, m) })
+}
+
+// carries tells whether an environment has all of the entries.
+func carries(env, marker []string) bool {
+	for _, m := range marker {
+		if !slices.Contains(env, m) {
+			return false
+		}
+	}
+	return len(marker) > 0
+}
+
+// spread adds the children, groups and sessions of members until nothing new
+// appears. A group counts only while its leader is in the same table, so that
+// the number is known to be the leader's.
+func spread(table []entry, in map[int]bool) {
+	for grew := true; grew; {
+		grew = false
+		for _, e := range table {
+			if !in[e.pid] && (in[e.ppid] || in[e.group] || in[e.session]) {
+				in[e.pid] = true
+				grew = true
+			}
+		}
+	}
+}
