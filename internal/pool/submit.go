@@ -153,12 +153,18 @@ func (p *Pool) refusalLocked(n int) error {
 	if p.limit == 0 {
 		return nil
 	}
+	over := p.queue.len + n - p.limit
+	switch {
+	case over <= 0:
+		return nil
+	case p.blocked.first != nil: // they come first
+		return ErrFull
 	// Tasks that a free place will take at once do not count as waiting; the
 	// workers for them may still be on their way.
-	if over := n - p.limit + p.queue.len; over > 0 && over > p.freeLocked() {
-		return ErrFull
+	case over <= p.freeLocked():
+		return nil
 	}
-	return nil
+	return ErrFull
 }
 
 func (p *Pool) pushLocked(t *Task) {
@@ -206,10 +212,12 @@ func (l *waiterList) remove(w *waiter) {
 	}
 }
 
-// admitLocked lets blocked submitters in as far as there is room. It runs at the
-// end of every section, so whoever finds room finds nobody waiting for it.
+// admitLocked lets blocked submitters in as far as there is room in the queue. It
+// runs at the end of every section, so whoever finds room finds nobody waiting
+// for it. Free workers do not count here: what is queued takes them first, and
+// that makes the room.
 func (p *Pool) admitLocked() {
-	for w := p.blocked.first; w != nil && p.refusalLocked(1) == nil; w = p.blocked.first {
+	for w := p.blocked.first; w != nil && p.queue.len < p.limit; w = p.blocked.first {
 		p.blocked.remove(w)
 		p.pushLocked(w.task)
 		w.settle(nil)
