@@ -92,13 +92,12 @@ func (e Expr) describeClock() (phrase string, ok bool) {
 
 // hourly describes one minute of many hours.
 func hourly(minute int, hours []int) (phrase string, ok bool) {
-	at := fmt.Sprintf("at minute %d of ", minute)
-	if step := strideOf(hours, 24); step == 1 {
-		return at + "every hour", true
-	} else if step > 1 {
-		return at + fmt.Sprintf("every %s from 00:00", many(step, "hour")), true
-	}
-	if !contiguous(hours) {
+	switch step := strideOf(hours, 24); {
+	case step == 1:
+		return fmt.Sprintf("at minute %d of every hour", minute), true
+	case step > 1:
+		return fmt.Sprintf("every %s from 00:%02d on", many(step, "hour"), minute), true
+	case !contiguous(hours):
 		return "", false
 	}
 	return fmt.Sprintf("every hour from %02d:%02d to %02d:%02d", hours[0], minute, hours[len(hours)-1], minute), true

@@ -84,7 +84,10 @@ var errTooLong = errors.New("longer than 292 years")
 // cutPart reads one number and its unit off the front.
 func cutPart(s string) (part time.Duration, rest string, err error) {
 	digits := strings.IndexFunc(s, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
-	if digits <= 0 {
+	if digits < 0 {
+		return 0, "", fmt.Errorf("%s lacks its unit; write 30s, 5m or 1d12h", clip(s))
+	}
+	if digits == 0 {
 		return 0, "", errors.New("not numbers with units; write 30s, 5m or 1d12h")
 	}
 	number, rest := s[:digits], s[digits:]

@@ -49,6 +49,9 @@ func (e Expr) Every() time.Duration { return time.Duration(e.every) * time.Secon
 // hour field begins with "*", or it is an "@every".
 func (e Expr) Wildcard() bool { return e.wildcard }
 
+// silent says whether the expression names no instant at all.
+func (e *Expr) silent() bool { return e.reboot || e.text == "" }
+
 func parse(text string) (Expr, error) {
 	switch {
 	case text == "":
@@ -121,16 +124,16 @@ func parseFields(text string, texts []string) (Expr, error) {
 		return Expr{}, fmt.Errorf("has %d of the five fields minute, hour, day of month, month, day of week (or six, with seconds first)", len(texts))
 	}
 	var sets [6]uint64
-	var errs []error
+	var faults []string
 	for i, f := range allFields() {
 		set, err := f.parse(texts[i])
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", f.name, err))
+			faults = append(faults, f.name+": "+err.Error())
 		}
 		sets[i] = set
 	}
-	if len(errs) > 0 {
-		return Expr{}, errors.Join(errs...)
+	if len(faults) > 0 {
+		return Expr{}, errors.New(strings.Join(faults, "; "))
 	}
 	e.spec = cron.SpecSchedule{
 		Second: sets[0], Minute: sets[1], Hour: sets[2],

@@ -84,6 +84,9 @@ func (f field) parseSpan(span string, stepped bool) (low, high uint64, err error
 		return f.min, f.last(), nil
 	}
 	lowText, highText, ranged := strings.Cut(span, "-")
+	if lowText == "" || ranged && highText == "" {
+		return 0, 0, fmt.Errorf("%s lacks a number", clip(span))
+	}
 	if low, err = f.parseValue(lowText); err != nil {
 		return 0, 0, err
 	}
@@ -140,7 +143,7 @@ func (f field) parseStep(text string) (uint64, error) {
 	case err != nil || step > 1000:
 		return 0, fmt.Errorf("the step %s is too long", clip(text))
 	case f.min == 0 && !f.days && step > f.max+1:
-		return 0, fmt.Errorf("a step of %d is longer than the field, which starts again after %d; for longer intervals write @every, such as @every %dm", step, f.max, 90)
+		return 0, fmt.Errorf("a step of %d is longer than the field, which starts again after %d; for longer intervals write @every, such as @every 90m", step, f.max)
 	}
 	return step, nil
 }

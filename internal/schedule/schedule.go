@@ -141,7 +141,7 @@ func (s Schedule) zone() *time.Location {
 func (s Schedule) merge(after int64) merge {
 	m := merge{zone: s.zone(), last: after, walks: make([]walk, 0, len(s.Exprs))}
 	for i := range s.Exprs {
-		if e := &s.Exprs[i]; !e.Reboot() {
+		if e := &s.Exprs[i]; !e.silent() {
 			m.walks = append(m.walks, newWalk(e, m.zone, s.DST, after))
 		}
 	}

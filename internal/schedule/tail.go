@@ -54,7 +54,7 @@ func (s Schedule) count(after, until int64) int {
 	c := counter{zone: s.zone(), dst: s.DST, fullDays: map[uint64]int{}}
 	everies := 0
 	for i := range s.Exprs {
-		if e := &s.Exprs[i]; !e.Reboot() {
+		if e := &s.Exprs[i]; !e.silent() {
 			c.exprs = append(c.exprs, e)
 			everies += min(1, int(e.every))
 		}

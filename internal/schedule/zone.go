@@ -29,11 +29,11 @@ func LoadZone(name string) (*time.Location, error) {
 // misspelt one; empty if none is close.
 func nearZone(name string) string {
 	const longest = 40 // longer than any zone's name
-	if len(name) < 3 || len(name) > longest {
+	if len(name) > longest {
 		return ""
 	}
 	name = strings.ReplaceAll(strings.ToLower(name), " ", "_")
-	near, least := "", len(name)/3+1
+	near, least := "", len(name)/4+1
 	for zone := range strings.FieldsSeq(zoneNames) {
 		lower := strings.ToLower(zone)
 		distance := editDistance(name, lower)
