@@ -65,8 +65,8 @@ func parse(text string) (Expr, error) {
 }
 
 func parseMacro(text string) (Expr, error) {
-	name, rest, _ := strings.Cut(text, " ")
-	name, rest = strings.ToLower(name), strings.TrimSpace(rest)
+	first := strings.Fields(text)[0]
+	name, rest := strings.ToLower(first), strings.TrimSpace(text[len(first):])
 	if name == "@every" {
 		return parseEvery(text, rest)
 	}

@@ -33,15 +33,15 @@ func nearZone(name string) string {
 		return ""
 	}
 	name = strings.ReplaceAll(strings.ToLower(name), " ", "_")
-	near, least := "", len(name)/4+1
+	near, least := "", 2*(len(name)/4+1)
 	for zone := range strings.FieldsSeq(zoneNames) {
 		lower := strings.ToLower(zone)
-		distance := editDistance(name, lower)
-		if !strings.Contains(name, "/") {
-			distance = min(distance, editDistance(name, lower[strings.LastIndex(lower, "/")+1:]))
+		cost := 2 * editDistance(name, lower)
+		if place := lower[strings.LastIndex(lower, "/")+1:]; !strings.Contains(name, "/") {
+			cost = min(cost, 2*editDistance(name, place)+1) // UTC before Etc/UTC
 		}
-		if distance < least {
-			near, least = zone, distance
+		if cost < least {
+			near, least = zone, cost
 		}
 	}
 	return near
