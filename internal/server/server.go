@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -23,6 +24,7 @@ const (
 	maxBody      = 1 << 20   // of a request
 	maxBatchBody = 128 << 20 // of a batch: a million lines of a hundred bytes
 	maxWait      = time.Minute
+	bodyTimeout  = 30 * time.Second
 )
 
 // Options are what a server is made from.
@@ -91,7 +93,6 @@ func (s *Server) stopping() bool {
 // and with the server, and after d if that is above zero.
 func (s *Server) waiting(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(ctx, func() {})
 	go func() {
 		select {
 		case <-s.closing:
@@ -99,11 +100,11 @@ func (s *Server) waiting(ctx context.Context, d time.Duration) (context.Context,
 		case <-ctx.Done():
 		}
 	}()
-	if d > 0 {
-		timed, cancelTimer := context.WithTimeout(ctx, d)
-		return timed, func() { cancelTimer(); stop(); cancel(nil) }
+	if d <= 0 {
+		return ctx, func() { cancel(nil) }
 	}
-	return ctx, func() { stop(); cancel(nil) }
+	timed, stop := context.WithTimeout(ctx, d)
+	return timed, func() { stop(); cancel(nil) }
 }
 
 // routes registers every operation, then writes down their description.
@@ -125,9 +126,12 @@ func (s *Server) routes(version string) http.Handler {
 	s.hostRoutes(routes)
 	s.eventRoutes(routes)
 
+	// Errors take our form, not the framework's.
+	delete(routes.OpenAPI().Components.Schemas.Map(), "ErrorModel")
+	delete(routes.OpenAPI().Components.Schemas.Map(), "ErrorDetail")
 	description, err := json.Marshal(routes.OpenAPI())
 	if err != nil {
-		panic(fmt.Sprintf("describe the API: %v", err)) // of our own types
+		panic(fmt.Sprintf("describe the API: %v", err)) // impossible: the types are our own
 	}
 	mux.HandleFunc("GET "+api.Prefix+"/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/openapi+json")
@@ -174,8 +178,8 @@ func (r *httpRecorder) Header() http.Header         { return r.header }
 func (r *httpRecorder) Write(p []byte) (int, error) { return len(p), nil }
 func (r *httpRecorder) WriteHeader(int)             {}
 
-// guard turns a panic of a handler into a problem. A browser page may not act
-// on the daemon: requests that name an origin are refused.
+// guard turns a panic of a handler into a problem, and bounds the time that a
+// request's body may take.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -188,10 +192,34 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			}
 			s.log.Error("panic in the API", "method", r.Method, "path", r.URL.Path,
 				"err", fmt.Sprint(v), "stack", strings.TrimSpace(string(debug.Stack())))
-			writeProblem(w, problemOf(fmt.Errorf("the daemon met an error of its own; its log has the details")))
+			writeProblem(w, problemOf(errors.New("the daemon met an error of its own; its log has the details")))
 		}()
+		if r.ContentLength != 0 {
+			r.Body = &timedBody{ReadCloser: r.Body, control: http.NewResponseController(w)}
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// timedBody gives a body so much time from its first byte to its last. The
+// deadline must go afterwards: net/http takes one that passes during the
+// handler's work for the end of the connection, and cancels the request.
+type timedBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+	begun   bool
+}
+
+func (b *timedBody) Read(p []byte) (int, error) {
+	if !b.begun {
+		b.begun = true
+		_ = b.control.SetReadDeadline(time.Now().Add(bodyTimeout))
+	}
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }
 
 func writeProblem(w http.ResponseWriter, p *api.Problem) {
