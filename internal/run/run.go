@@ -59,14 +59,13 @@ type Reason string
 // The reasons, by the state they belong to.
 const (
 	// Of failed runs.
-	ReasonExit           Reason = "exit" // also of skipped
-	ReasonSignal         Reason = "signal"
-	ReasonTimeout        Reason = "timeout"
-	ReasonOOM            Reason = "oom"
-	ReasonLost           Reason = "lost"
-	ReasonStart          Reason = "start"
-	ReasonHTTP           Reason = "http"
-	ReasonFailedByAsking Reason = "condition" // also of skipped and queued
+	ReasonExit    Reason = "exit" // also of skipped
+	ReasonSignal  Reason = "signal"
+	ReasonTimeout Reason = "timeout"
+	ReasonOOM     Reason = "oom"
+	ReasonLost    Reason = "lost"
+	ReasonStart   Reason = "start"
+	ReasonHTTP    Reason = "http"
 	// Of canceled runs.
 	ReasonOperator   Reason = "operator"
 	ReasonReplaced   Reason = "replaced"
@@ -77,7 +76,7 @@ const (
 	ReasonMissed    Reason = "missed"
 	ReasonExpired   Reason = "expired"
 	ReasonQueueFull Reason = "queue_full"
-	ReasonCondition Reason = "condition"
+	ReasonCondition Reason = "condition" // also of failed and queued
 	ReasonPaused    Reason = "paused"
 	ReasonDisabled  Reason = "disabled"
 	// Of queued runs.
