@@ -28,12 +28,12 @@ func FindMarked(marker []string, keys ...string) ([]Found, error) {
 	if len(marker) == 0 {
 		return nil, errors.New("find marked processes: an empty marker would match all")
 	}
-	table, err := readTable()
+	rows, err := table()
 	if err != nil {
 		return nil, err
 	}
 	var found []Found
-	for _, e := range table {
+	for e := range rows {
 		if e.zombie {
 			continue
 		}
@@ -46,7 +46,7 @@ func FindMarked(marker []string, keys ...string) ([]Found, error) {
 		found = append(found, f)
 	}
 	slices.SortStableFunc(found, func(a, b Found) int {
-		return cmp.Compare(a.entry.start, b.entry.start)
+		return cmp.Or(cmp.Compare(a.entry.start, b.entry.start), cmp.Compare(a.PID, b.PID))
 	})
 	return found, nil
 }

@@ -163,13 +163,17 @@ func (t *tree) kill() Stopped {
 	counted := make(map[int]uint64)
 	deadline := time.Now().Add(killFor)
 	for empty := 0; empty < 2; {
-		members, err := t.alive()
+		// At first sight, not when the table was read: a process that forks
+		// and ends would be gone by then.
+		members, unsettled, err := t.scan(func(e entry) { e.signal(unix.SIGKILL) })
 		if err != nil {
 			out.Err = err
 			return out
 		}
 		if len(members) == 0 {
-			empty++
+			if !unsettled || empty == 0 {
+				empty++
+			}
 			continue
 		}
 		empty = 0

@@ -2,6 +2,7 @@ package proc
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -176,12 +177,17 @@ func TestStopWinsAgainstProcessesThatKeepForking(t *testing.T) {
 	if err := os.WriteFile(script, []byte(body), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	p, next := lines(t, marked("exec "+script, t.Name()))
+	id := fmt.Sprint(t.Name(), os.Getpid())
+	p, next := lines(t, marked("exec "+script, id))
+	t.Cleanup(func() { // also when the test fails
+		found, _ := FindMarked([]string{"POOLD_RUN_ID=" + id})
+		StopFound(context.Background(), found, Stop{Signal: unix.SIGKILL, Tree: true})
+	})
 	for range 5 {
 		next()
 	}
 	got := p.Stop(t.Context(), Stop{After: 50 * time.Millisecond, Tree: true})
-	found, err := FindMarked([]string{"POOLD_RUN_ID=" + t.Name()})
+	found, err := FindMarked([]string{"POOLD_RUN_ID=" + id})
 	if err != nil || len(found) != 0 || len(got.Left) != 0 {
 		t.Errorf("%d found after %v, %v", len(found), got, err)
 	}
@@ -211,7 +217,7 @@ func TestAReusedPidIsNotHit(t *testing.T) {
 func TestFoundProcessesAreStoppedWithTheirTrees(t *testing.T) {
 	mark := []string{"POOLD_LEDGER=" + t.Name()}
 	spec := sh(`setsid sh -c '`+stubborn+`' & sh -c '`+stubborn+`' & wait`, nil)
-	spec.Env = append(spec.Env, mark[0], "POOLD_RUN_ID=7", "POOLD_RUN_ID=8")
+	spec.Env = append(spec.Env, mark[0], "POOLD_RUN_ID=7")
 	p, next := lines(t, spec)
 	pids := []int{p.Pid, pidLine(t, next), pidLine(t, next)}
 

@@ -3,7 +3,9 @@ package proc
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,9 +25,10 @@ type entry struct {
 // kernelThreads is the parent of all kernel threads.
 const kernelThreads = 2
 
-// readTable lists all processes but ourselves, pid 1 and kernel threads:
-// nothing of those is ever stopped.
-func readTable() ([]entry, error) {
+// table yields all processes but ourselves, pid 1 and kernel threads: nothing
+// of those is ever stopped. The highest pids come first: they are mostly the
+// newest, and a process that forks and ends is met before it has.
+func table() (iter.Seq[entry], error) {
 	proc, err := os.Open("/proc")
 	if err != nil {
 		return nil, fmt.Errorf("list processes: %w", err)
@@ -36,17 +39,20 @@ func readTable() ([]entry, error) {
 		return nil, fmt.Errorf("list processes: %w", err)
 	}
 	self := os.Getpid()
-	table := make([]entry, 0, len(names))
+	pids := make([]int, 0, len(names))
 	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil || pid == self || pid <= kernelThreads {
-			continue
-		}
-		if e, ok := readEntry(pid); ok && e.ppid != kernelThreads {
-			table = append(table, e)
+		if pid, err := strconv.Atoi(name); err == nil && pid != self && pid > kernelThreads {
+			pids = append(pids, pid)
 		}
 	}
-	return table, nil
+	slices.Sort(pids)
+	return func(yield func(entry) bool) {
+		for _, pid := range slices.Backward(pids) {
+			if e, ok := readEntry(pid); ok && e.ppid != kernelThreads && !yield(e) {
+				return
+			}
+		}
+	}, nil
 }
 
 // readEntry reads one process; false when it is gone.

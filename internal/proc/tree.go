@@ -22,36 +22,42 @@ func markerSets(marker []string) [][]string {
 // alive lists the members that live. A process in the midst of an exec shows
 // no environment; when it may be the only member, the table is read again.
 func (t *tree) alive() ([]entry, error) {
-	members, unsettled, err := t.scan()
+	members, unsettled, err := t.scan(func(entry) {})
 	if err == nil && len(members) == 0 && unsettled {
-		members, _, err = t.scan()
+		members, _, err = t.scan(func(entry) {})
 	}
 	return members, err
 }
 
-func (t *tree) scan() (members []entry, unsettled bool, err error) {
-	table, err := readTable()
+// scan reads the table once. It calls met with each living member as soon as
+// it is known to be one, but for those known only when the whole table is.
+func (t *tree) scan(met func(entry)) (members []entry, unsettled bool, err error) {
+	rows, err := table()
 	if err != nil {
 		return nil, false, err
 	}
-	table = slices.DeleteFunc(table, func(e entry) bool { return e.start < t.since })
+	var young []entry
 	in := make(map[int]bool)
-	for _, e := range table {
-		if t.linked(e) {
-			in[e.pid] = true
+	for e := range rows {
+		if e.start < t.since {
 			continue
 		}
-		if e.zombie || len(t.markers) == 0 {
-			continue
+		young = append(young, e)
+		mine := t.linked(e)
+		if !mine && !e.zombie && len(t.markers) > 0 {
+			env, readable := readEnviron(e.pid)
+			unsettled = unsettled || readable && len(env) == 0
+			mine = t.marked(env)
 		}
-		env, readable := readEnviron(e.pid)
-		unsettled = unsettled || readable && len(env) == 0
-		in[e.pid] = t.marked(env)
+		in[e.pid] = mine
+		if mine && !e.zombie {
+			met(e)
+		}
 	}
 	if !t.alone {
-		spread(table, in)
+		spread(young, in)
 	}
-	for _, e := range table {
+	for _, e := range young {
 		if !in[e.pid] {
 			continue
 		}
