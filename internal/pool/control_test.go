@@ -151,6 +151,24 @@ func TestShrinkCountsTasksOnTheirWayOut(t *testing.T) {
 	})
 }
 
+func TestTaskThatWasStoppedMayBeStoppedAgain(t *testing.T) {
+	inBubble(t, Options{Size: 1}, func(t *testing.T, r *rig) {
+		a := r.job("a", 0, 1)
+		for range 2 {
+			if err := r.Submit(&a.Task); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if got := r.Resize(0, StopOldest); len(got) != 1 || got[0] != &a.Task {
+				t.Errorf("stopped %v, want the task", got)
+			}
+			synctest.Wait()
+			r.Resize(1, Finish)
+		}
+		r.wantStarted("a", "a")
+	})
+}
+
 func TestPause(t *testing.T) {
 	inBubble(t, Options{Size: 2}, func(t *testing.T, r *rig) {
 		a := r.submit("a")[0]

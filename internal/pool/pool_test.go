@@ -294,6 +294,9 @@ func TestUnlimitedStartsEverything(t *testing.T) {
 		if err := r.Adopt(&over.Task); err != nil {
 			t.Fatal(err)
 		}
+		if got := r.Stats().Busy; got != math.MaxInt {
+			t.Errorf("busy %d with a second task that takes all", got)
+		}
 		finish(all, over)
 		if got := r.Stats().Busy; got != 0 {
 			t.Errorf("busy %d after all ended", got)

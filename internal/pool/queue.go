@@ -7,7 +7,7 @@ import (
 
 const (
 	minRing    = 16   // entries of a new level
-	keepRing   = 1024 // a level with a larger ring is not kept for reuse
+	keepRing   = 1024 // entries of a ring that is not worth shrinking
 	keepLevels = 8    // empty levels kept for reuse
 )
 
@@ -64,12 +64,12 @@ func (q *queue) at(priority int) *level {
 	return l
 }
 
-// retire takes an empty level off the list. A few small ones are kept, so that
-// a queue that keeps running empty does not allocate.
+// retire takes an empty level off the list. A few are kept, so that a queue that
+// keeps running empty does not allocate; their rings have shrunk by then.
 func (q *queue) retire(l *level) {
 	i, _ := q.find(l.priority)
 	q.levels = slices.Delete(q.levels, i, i+1)
-	if len(q.spare) < keepLevels && len(l.ring) <= keepRing {
+	if len(q.spare) < keepLevels {
 		l.reset()
 		q.spare = append(q.spare, l)
 	}

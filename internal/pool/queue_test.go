@@ -110,6 +110,12 @@ func TestDrainedRingGivesMemoryBack(t *testing.T) {
 	if got := len(q.levels[0].ring); got > keepRing {
 		t.Errorf("a ring of %d entries for %d tasks", got, q.len)
 	}
+	for q.len > 0 {
+		q.remove(q.best())
+	}
+	if got := len(q.spare[0].ring); got > keepRing {
+		t.Errorf("a ring of %d entries kept for reuse", got)
+	}
 }
 
 // A removed task must be free for the garbage collector while its neighbours

@@ -163,6 +163,23 @@ func TestSubmitWaitLetsInFirstComeFirstServed(t *testing.T) {
 	})
 }
 
+// Right after growth workers are free, and what is queued is about to take them.
+func TestSubmitDoesNotOvertakeBlockedSubmitters(t *testing.T) {
+	inBubble(t, Options{QueueLimit: 1}, func(t *testing.T, r *rig) {
+		r.submit("queued")
+		result := r.submitWait(t.Context(), r.job("blocked", 0, 1))
+		r.lock()
+		r.size = 3
+		got := r.refusalLocked(1)
+		r.unlock()
+		if got != ErrFull {
+			t.Errorf("a newcomer gets %v, want ErrFull", got)
+		}
+		wantResult(t, "SubmitWait", result, nil)
+		r.wantStartedSet("blocked", "queued")
+	})
+}
+
 func TestSubmitWaitWithRoomDoesNotWait(t *testing.T) {
 	inBubble(t, Options{QueueLimit: 1}, func(t *testing.T, r *rig) {
 		ctx, cancel := context.WithCancel(t.Context())
