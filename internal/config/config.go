@@ -1,0 +1,163 @@
+// Package config turns YAML files into a validated Config, says what differs
+// between two of them, and watches the files.
+//
+// A load goes through these steps, and touches nothing but the files it reads:
+//
+//  1. The main file is read, then those its include: names. Each is parsed
+//     into nodes that know their file, line and column and keep the source
+//     text, the case of keys and missing values. Mistakes in the syntax of
+//     any file end the load here.
+//  2. The nodes are decoded into raw values, strictly. Job by job, what
+//     defaults: holds is laid below the job's own nodes first: mappings merge
+//     key by key, all else replaces.
+//  3. Defaults are filled in, after decoding, so that a missing value never
+//     looks like a zero. The settings of the daemon itself then yield to the
+//     environment and to flags.
+//  4. What refers to something else is checked: pools, types, upstream jobs,
+//     schedules, zones.
+//
+// Every mistake of the steps 2 to 4 is reported, not only the first, and each
+// with its place. Load either returns a Config without any mistake or none at
+// all; a Config is never changed afterwards.
+package config
+
+import (
+	"maps"
+	"math"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/poold/poold/internal/jobs"
+	"github.com/poold/poold/internal/schedule"
+)
+
+// Unlimited is the size of a pool that starts every run at once.
+const Unlimited = math.MaxInt
+
+// DefaultPool is the pool of a job that names none. It is there even if the
+// configuration does not define it.
+const DefaultPool = "default"
+
+// Config is a whole configuration, valid and with every default filled in.
+type Config struct {
+	Path      string   // of the main file, as it was given
+	Files     []string // all files that were read, absolute, the main one first
+	Digest    string   // of the names and bytes of all files
+	Daemon    Daemon
+	TimeZone  string // as written; empty: the host's
+	Zone      *time.Location
+	Retention Retention
+	Pools     map[string]Pool
+	Jobs      map[string]*jobs.Definition
+	Registry  jobs.Registry
+
+	warnings   []Error
+	patterns   []string // of include:, absolute
+	hashes     map[string]string
+	timetables map[string]schedule.Schedule
+	origins    map[string]*node // of each job: what it and defaults: wrote
+}
+
+// Daemon is what only a restart changes. A flag wins over the environment,
+// that over the file, and that over the default.
+type Daemon struct {
+	StateDir     string // absolute
+	Socket       string // absolute
+	Listen       string // reserved; always empty
+	Log          Log
+	DrainTimeout schedule.Duration
+	Watch        WatchSettings
+}
+
+// Log says what is logged and in which form.
+type Log struct {
+	Level  LogLevel
+	Format LogFormat
+}
+
+// WatchSettings says whether changed files are loaded without being asked, and
+// how long they must have been left alone by then.
+type WatchSettings struct {
+	Enabled bool
+	Settle  schedule.Duration
+}
+
+// LogLevel is the least level that is logged.
+type LogLevel string
+
+// Values lists what a log level may be.
+func (LogLevel) Values() []string { return []string{"debug", "info", "warn", "error"} }
+
+// LogFormat is the form of log lines: "auto" is coloured on a terminal and
+// plain under journald.
+type LogFormat string
+
+// Values lists what a log format may be.
+func (LogFormat) Values() []string { return []string{"auto", "text", "json"} }
+
+// Retention bounds the history. Whichever bound is reached first holds.
+type Retention struct {
+	Age        schedule.Duration
+	Runs       int64
+	Output     jobs.Size
+	KeepPerJob int // runs of each job that stay whatever their age
+}
+
+// Options says what to load and against what.
+type Options struct {
+	Path  string            // of the main file
+	Types jobs.Registry     // the job types there are
+	Flags map[string]string // settings from flags, such as "daemon.socket"; only those given
+
+	Euid func() int // whose defaults apply; nil: this process's
+	CPUs int        // for the size of the default pool; 0: as many as there are
+}
+
+// Load reads and checks a configuration. Its error is of type Errors.
+func Load(o Options) (*Config, error) {
+	if o.Euid == nil {
+		o.Euid = os.Geteuid
+	}
+	if o.CPUs <= 0 {
+		o.CPUs = runtime.NumCPU()
+	}
+	l := newLoader(o)
+	if !l.read() {
+		return nil, l.report.sorted()
+	}
+	l.settings()
+	l.zone()
+	l.retention()
+	l.pools()
+	l.defaults()
+	l.jobs()
+	l.upstream()
+	if err := l.report.sorted(); err != nil {
+		return nil, err
+	}
+	return l.config, nil
+}
+
+// Timetable returns the schedule of a job, in its own zone or the top-level
+// one. That of a job which has none, or does not exist, is empty.
+func (c *Config) Timetable(job string) schedule.Schedule { return c.timetables[job] }
+
+// Hash returns the hash of a job's definition, or "".
+func (c *Config) Hash(job string) string { return c.hashes[job] }
+
+// Warnings lists what is allowed and yet hardly meant.
+func (c *Config) Warnings() []Error { return slices.Clone(c.warnings) }
+
+// JobNames lists all jobs, sorted.
+func (c *Config) JobNames() []string { return slices.Sorted(maps.Keys(c.Jobs)) }
+
+// PoolNames lists all pools, sorted.
+func (c *Config) PoolNames() []string { return slices.Sorted(maps.Keys(c.Pools)) }
+
+// Watched lists what the configuration depends on, for a Watcher: its files and
+// the patterns of its include:, absolute.
+func (c *Config) Watched() []string {
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(c.Files, c.patterns))))
+}

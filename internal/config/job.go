@@ -1,0 +1,265 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/poold/poold/internal/jobs"
+	"github.com/poold/poold/internal/schedule"
+)
+
+// What holds for a job where nothing is written.
+const (
+	defaultType       = "exec"
+	defaultGrace      = 5 * time.Minute
+	defaultMaxAge     = 24 * time.Hour
+	defaultMaxRuns    = 10
+	defaultEvery      = time.Minute
+	defaultStopAfter  = 30 * time.Second
+	defaultBackoff    = 10 * time.Second
+	defaultMaxBackoff = 10 * time.Minute
+	defaultOutputMax  = 16 << 20
+)
+
+// jobBuild is a job on its way from nodes to a definition.
+type jobBuild struct {
+	*loader
+	path path
+	key  *node
+	n    *node // what the job and defaults: say together
+	raw  rawJob
+	def  *jobs.Definition
+
+	table schedule.Schedule
+}
+
+// defaults takes `defaults:` apart into what is laid below every job and what
+// is laid below the settings of a type, and checks both on their own: no job
+// may ever use them.
+func (l *loader) defaults() {
+	n := l.main.Defaults
+	p := path{"defaults"}
+	if n == nil || !l.decoder.expect(n, p, mapping, "a mapping of job keys") {
+		return
+	}
+	n = n.asFallback()
+	base := *n
+	base.pairs, base.index = nil, nil
+	jobKeys := l.decoder.fieldsOf(reflect.TypeFor[rawJob]())
+	for _, entry := range n.pairs {
+		name := entry.key.text
+		t, isType := l.options.Types.Lookup(name)
+		_, isJobKey := jobKeys[name]
+		switch {
+		case name == "with":
+			l.report.at(entry.key, p.key(name), "settings belong to a type", "write defaults: {exec: {…}}")
+		case isType && !isJobKey:
+			value := entry.value.orAt(entry.key)
+			if l.decoder.decode(value, p.key(name), reflect.ValueOf(t.Settings()).Elem()) {
+				l.typeBase[name] = value
+			}
+		case isJobKey:
+			base.pairs = append(base.pairs, entry)
+		default:
+			l.refuseDefault(entry.key, p, jobKeys)
+		}
+	}
+	l.base = &base
+	b := &jobBuild{loader: l, path: p, key: &base, n: &base}
+	b.decode()
+	b.fill()
+	b.checkAlone()
+}
+
+func (l *loader) refuseDefault(key *node, p path, jobKeys map[string][]int) {
+	known := l.options.Types.Names()
+	for name := range jobKeys {
+		known = append(known, name)
+	}
+	message, hint := l.unknownKey(p, key.text, known)
+	l.report.at(key, p.key(key.text), message, hint)
+}
+
+// jobs builds the definitions of all jobs.
+func (l *loader) jobs() {
+	l.named("jobs", func(r rawIncluded) *node { return r.Jobs }, func(p path, key, n *node) {
+		if n.null || n.kind != mapping {
+			l.decoder.decode(n, p, reflect.ValueOf(&rawJob{}).Elem())
+			return
+		}
+		b := &jobBuild{loader: l, path: p, key: key, n: under(n, l.base)}
+		b.decode()
+		b.fill()
+		b.checkAlone()
+		b.with()
+		b.args()
+		b.keep()
+	})
+}
+
+// decode decodes the job's keys.
+func (b *jobBuild) decode() {
+	b.decoder.decode(b.n, b.path, reflect.ValueOf(&b.raw).Elem())
+}
+
+// fill makes the definition, every default filled in.
+func (b *jobBuild) fill() {
+	r := &b.raw
+	b.def = &jobs.Definition{
+		Name:        b.key.text,
+		Description: r.Description,
+		Type:        or(r.Type, defaultType),
+		Args:        r.Args,
+		Schedule:    r.Schedule,
+		TimeZone:    or(r.TimeZone, ""),
+		DST:         r.DST,
+		Jitter:      r.Jitter,
+		Splay:       r.Splay,
+		Overlap:     r.Overlap,
+		Grace:       or(r.Grace, schedule.Duration(defaultGrace)),
+		StartWithin: r.StartWithin,
+		Pool:        or(r.Pool, DefaultPool),
+		Slots:       or(r.Slots, 1),
+		Locks:       r.Locks,
+		Priority:    r.Priority,
+		Timeout:     r.Timeout,
+		Exit:        r.Exit,
+		After:       r.After,
+		Output:      jobs.Output{Max: or(r.Output.Max, defaultOutputMax)},
+		Enabled:     or(r.Enabled, true),
+		DefinedAt:   b.key.where(),
+	}
+	b.fillWords()
+	b.fillGroups()
+}
+
+// fillWords fills in the choices that nobody made.
+func (b *jobBuild) fillWords() {
+	d := b.def
+	if d.Overlap == "" {
+		d.Overlap = jobs.OverlapAllow
+		if len(d.Schedule) > 0 {
+			d.Overlap = jobs.OverlapSkip
+		}
+	}
+	if d.DST.Gap == "" {
+		d.DST.Gap = schedule.GapRunAfter
+	}
+	if d.DST.Fold == "" {
+		d.DST.Fold = schedule.FoldOnce
+	}
+	if d.After.Match == "" && len(d.After.Upstream()) > 0 {
+		d.After.Match = jobs.MatchAny
+	}
+}
+
+// fillGroups fills in the groups of keys.
+func (b *jobBuild) fillGroups() {
+	r, d := &b.raw, b.def
+	d.CatchUp = jobs.CatchUp{Policy: r.CatchUp.Policy}
+	switch d.CatchUp.Policy {
+	case "":
+		d.CatchUp.Policy = jobs.CatchUpNone
+	case jobs.CatchUpLatest, jobs.CatchUpAll:
+		d.CatchUp.MaxAge = or(r.CatchUp.MaxAge, schedule.Duration(defaultMaxAge))
+		d.CatchUp.MaxRuns = or(r.CatchUp.MaxRuns, defaultMaxRuns)
+	}
+	if r.Condition != nil {
+		d.Condition = &jobs.Condition{
+			Command: r.Condition.Command, Wait: r.Condition.Wait,
+			Every: or(r.Condition.Every, schedule.Duration(defaultEvery)),
+		}
+	}
+	d.Stop = jobs.Stop{Signal: r.Stop.Signal, After: or(r.Stop.After, schedule.Duration(defaultStopAfter)), Mode: r.Stop.Mode}
+	if d.Stop.Signal == "" {
+		d.Stop.Signal = "TERM"
+	}
+	if d.Stop.Mode == "" {
+		d.Stop.Mode = jobs.StopTree
+	}
+	d.Retry = jobs.Retry{Attempts: or(r.Retry.Attempts, 1), Backoff: or(r.Retry.Backoff, schedule.Duration(defaultBackoff))}
+	d.Retry.MaxBackoff = or(r.Retry.MaxBackoff, max(d.Retry.Backoff, schedule.Duration(defaultMaxBackoff)))
+}
+
+// with decodes and checks the settings of the job's type.
+func (b *jobBuild) with() {
+	t, ok := b.options.Types.Lookup(b.def.Type)
+	if !ok {
+		names := b.options.Types.Names()
+		b.fail(fmt.Sprintf("there is no type %q", printable(b.def.Type)), didYouMean(b.def.Type, names, ""), "type")
+		return
+	}
+	n := under(b.raw.With, b.typeBase[b.def.Type])
+	p := b.path.key("with")
+	settings := t.Settings()
+	if n != nil {
+		b.n = b.n.with("with", n)
+		if !b.decoder.decode(n, p, reflect.ValueOf(settings).Elem()) {
+			return
+		}
+	}
+	raw, err := json.Marshal(settings)
+	if err != nil {
+		b.fail(fmt.Sprintf("encode the settings: %v", err), "", "with")
+		return
+	}
+	b.def.With = raw
+	at := n
+	if at == nil {
+		at = b.key
+	}
+	for _, problem := range t.Check(raw) {
+		b.report.at(at.at(problem.Path...), append(p[:len(p):len(p)], problem.Path...), problem.Message, problem.Hint)
+	}
+}
+
+// with returns a copy of a mapping in which a key has another value.
+func (n *node) with(key string, value *node) *node {
+	own := *n
+	own.index = nil
+	own.pairs = slices.DeleteFunc(slices.Clone(n.pairs), func(p pair) bool { return p.key.text == key })
+	own.pairs = append(own.pairs, pair{&node{file: value.file, line: value.line, column: value.column, text: key}, value})
+	return &own
+}
+
+// keep adds the job to the configuration.
+func (b *jobBuild) keep() {
+	name := b.def.Name
+	hash, err := b.def.Hash()
+	if err != nil {
+		b.fail(err.Error(), "")
+		return
+	}
+	c := b.config
+	c.Jobs[name], c.hashes[name], c.origins[name] = b.def, hash, b.n
+	c.timetables[name] = b.table
+	b.definition[name] = b
+	b.warn()
+}
+
+// fail records an error at what the steps lead to within the job.
+func (b *jobBuild) fail(message, hint string, steps ...any) {
+	b.report.check(b.place(steps), append(b.path[:len(b.path):len(b.path)], steps...), message, hint)
+}
+
+// place returns the node that an error about the steps is shown at. A list of
+// one item may be written as the item itself.
+func (b *jobBuild) place(steps []any) *node {
+	if !b.n.has(steps[:min(1, len(steps))]...) {
+		return b.key
+	}
+	return b.n.at(steps...)
+}
+
+// absFile makes a path within the configuration independent of the working
+// folder: it is relative to the folder of the file it is written in.
+func absFile(n *node, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(n.file.path), name)
+}
