@@ -49,6 +49,7 @@ type Run struct {
 	Signal      *string `json:"signal" doc:"The signal that ended the last attempt, such as TERM."`
 	Error       *string `json:"error"`
 	Host        *string `json:"host"`
+	Parent      *int64  `json:"parent" doc:"The run that this one repeats or follows."`
 	OutputBytes int64   `json:"output_bytes"`
 	Count       *int    `json:"count" doc:"How many due moments a skipped row stands for, if several."`
 	Until       *Time   `json:"until" doc:"The last of these moments."`

@@ -43,6 +43,7 @@ type Plan struct {
 	PoolsResized []PoolResize `json:"pools_resized" nullable:"false"`
 	PoolsChanged []string     `json:"pools_changed" nullable:"false"`
 	PoolsRemoved []string     `json:"pools_removed" nullable:"false"`
+	Settings     []string     `json:"settings_changed" nullable:"false" doc:"Other settings, such as time_zone."`
 	RunsTouched  int          `json:"runs_touched" doc:"Queued runs that are canceled or move to another pool."`
 	NeedsRestart []string     `json:"needs_restart" nullable:"false"`
 }
@@ -57,7 +58,7 @@ type PoolResize struct {
 // Empty says whether the plan changes nothing.
 func (p *Plan) Empty() bool {
 	names := len(p.JobsAdded) + len(p.JobsChanged) + len(p.JobsRemoved) +
-		len(p.PoolsAdded) + len(p.PoolsChanged) + len(p.PoolsRemoved)
+		len(p.PoolsAdded) + len(p.PoolsChanged) + len(p.PoolsRemoved) + len(p.Settings)
 	return names+len(p.PoolsResized)+len(p.NeedsRestart)+p.RunsTouched == 0
 }
 

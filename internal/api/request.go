@@ -65,7 +65,7 @@ const (
 // Selection names the runs that an action is for: by id, or all that match
 // every given field.
 type Selection struct {
-	IDs    []int64 `json:"ids,omitempty"`
+	IDs    []int64 `json:"ids,omitempty" maxItems:"10000"`
 	Batch  string  `json:"batch,omitempty"`
 	Job    string  `json:"job,omitempty"`
 	Pool   string  `json:"pool,omitempty"`

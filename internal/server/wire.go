@@ -18,6 +18,9 @@ func WireRun(r *run.Run) api.Run {
 		Attempts: r.Attempts, ExitCode: r.ExitCode, Signal: api.Text(r.Signal),
 		Error: api.Text(r.Error), Host: api.Text(r.Host), OutputBytes: r.OutputBytes,
 	}
+	if r.Parent > 0 {
+		w.Parent = &r.Parent
+	}
 	if r.Count > 1 {
 		w.Count, w.Until = &r.Count, api.At(r.Until)
 	}
