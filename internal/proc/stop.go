@@ -3,7 +3,6 @@ package proc
 import (
 	"context"
 	"fmt"
-	"slices"
 	"syscall"
 	"time"
 
@@ -20,17 +19,21 @@ type Stop struct {
 // Stopped is what a ladder did.
 type Stopped struct {
 	Killed []Found // outlived the first signal and were killed
-	Left   []Found // live still; KILL had no effect within a second
+	Left   []Found // live still; KILL had no effect
 	Err    error   // the table of processes could not be read
 }
 
-// killFor is how long KILL is repeated. A process that outlives it hangs in
-// the kernel, or is another user's.
-const killFor = time.Second
+// killFor is how long a process may take to die of KILL; longer, and it hangs
+// in the kernel or is another user's. killMost is for all rounds together,
+// against processes that fork and hosts that crawl.
+const (
+	killFor  = time.Second
+	killMost = 5 * time.Second
+)
 
 // Stop ends the process by the ladder and returns when it has ended, with its
 // whole tree if so asked. When ctx is done, KILL comes at once. Stop takes no
-// longer than After and a second.
+// longer than After and a second, or five while new processes keep appearing.
 func (p *Process) Stop(ctx context.Context, s Stop) Stopped {
 	p.pin.RLock()
 	defer p.pin.RUnlock()
@@ -110,83 +113,37 @@ func (t *tree) stop(ctx context.Context, s Stop) Stopped {
 	return t.kill()
 }
 
-// ask sends the first signal and waits until all are gone. Processes that
-// appear afterwards are not signalled as long as the main process lives: they
-// may be what its trap does to tidy up. When it has ended, what it left is
-// asked once more; a shell's child just forked loses the first signal, too.
-func (t *tree) ask(ctx context.Context, s Stop) (gone bool, err error) {
-	deadline := time.Now().Add(s.After)
-	members, err := t.alive()
-	if err != nil || len(members) == 0 {
-		return err == nil, err
-	}
-	t.send(members, s.Signal)
-	if i := slices.IndexFunc(members, func(m entry) bool { return m.pid == t.leader }); i >= 0 {
-		if !members[i].waitGone(ctx, deadline) {
-			return false, nil
-		}
-		if members, err = t.alive(); err != nil {
-			return false, err
-		}
-		t.send(members, s.Signal)
-	}
-	return t.waitEmpty(ctx, members, deadline)
-}
-
-// waitEmpty waits until the members are gone and no others are found. A table
-// is not read in one instant, so that a process may move past the reader:
-// only twice nothing is nothing.
-func (t *tree) waitEmpty(ctx context.Context, members []entry, deadline time.Time) (gone bool, err error) {
-	for empty := 0; empty < 2; empty++ {
-		for _, m := range members {
-			if !m.waitGone(ctx, deadline) {
-				return false, nil
-			}
-		}
-		if members, err = t.alive(); err != nil {
-			return false, err
-		}
-		if len(members) > 0 {
-			empty = -1
-			if ctx.Err() != nil || time.Now().After(deadline) {
-				return false, nil
-			}
-		}
-	}
-	return true, nil
-}
-
 // kill repeats KILL until nobody is left: whoever forks faster than a table
 // is read meets the next round.
 func (t *tree) kill() Stopped {
 	var out Stopped
 	counted := make(map[int]uint64)
-	deadline := time.Now().Add(killFor)
+	began := time.Now()
+	deadline := began.Add(killFor)
 	for empty := 0; empty < 2; {
 		// At first sight, not when the table was read: a process that forks
 		// and ends would be gone by then.
-		members, unsettled, err := t.scan(func(e entry) { e.signal(unix.SIGKILL) })
+		members, _, err := t.scan(func(e entry) { e.signal(unix.SIGKILL) })
 		if err != nil {
 			out.Err = err
 			return out
 		}
 		if len(members) == 0 {
-			if !unsettled || empty == 0 {
-				empty++
-			}
+			empty++
 			continue
 		}
 		empty = 0
-		if time.Now().After(deadline) {
-			out.Left = foundAll(members)
-			return out
-		}
 		t.send(members, unix.SIGKILL)
 		for _, m := range members {
 			if counted[m.pid] != m.start {
 				counted[m.pid] = m.start
 				out.Killed = append(out.Killed, m.found())
+				deadline = time.Now().Add(killFor)
 			}
+		}
+		if now := time.Now(); now.After(deadline) || now.Sub(began) > killMost {
+			out.Left = foundAll(members)
+			return out
 		}
 		round := time.Now().Add(100 * time.Millisecond)
 		for _, m := range members {

@@ -19,6 +19,7 @@ type entry struct {
 	group, session int
 	start          uint64 // clock ticks since boot
 	zombie         bool
+	image          string // differs after an exec; not readable of everyone
 	command        string
 }
 
@@ -67,7 +68,7 @@ func readEntry(pid int) (entry, bool) {
 		return entry{}, false
 	}
 	f := bytes.Fields(data[end+1:])
-	if len(f) < 20 {
+	if len(f) < 26 {
 		return entry{}, false
 	}
 	num := func(i int) int {
@@ -82,6 +83,7 @@ func readEntry(pid int) (entry, bool) {
 		pid: pid, ppid: num(1), group: num(2), session: num(3), start: start,
 		// A first thread that has ended while others go on looks like a zombie.
 		zombie:  (f[0][0] == 'Z' || f[0][0] == 'X') && num(17) <= 1,
+		image:   string(f[25]), // the address of the stack, chosen anew by each exec
 		command: string(data[open+1 : end]),
 	}, true
 }
