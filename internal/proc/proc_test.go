@@ -400,7 +400,7 @@ func TestABusyProgramIsTriedAgain(t *testing.T) {
 
 func TestOtherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
-		u := &User{Name: "nobody", UID: 65534, GID: 65534}
+		u := &User{Name: "somebody", UID: uint32(os.Geteuid()) + 1, GID: uint32(os.Getegid())}
 		_, err := Start(Spec{Argv: []string{"/bin/true"}, User: u})
 		if err == nil || !strings.Contains(err.Error(), "run the daemon as root") {
 			t.Errorf("got %v", err)
@@ -438,5 +438,20 @@ func TestLookupUser(t *testing.T) {
 	}
 	if _, err := LookupGroup("no-such-group"); err == nil || !strings.Contains(err.Error(), "no such group") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func BenchmarkStartWaitSweep(b *testing.B) {
+	spec := Spec{Argv: []string{"/bin/true"}, Env: []string{"RUN=1"}, Marker: []string{"RUN=1"}, Umask: 0o022}
+	for b.Loop() {
+		p, err := Start(spec)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := p.Wait(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		p.Sweep(b.Context(), Stop{Tree: true})
+		p.Close()
 	}
 }
