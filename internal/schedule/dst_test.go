@@ -183,6 +183,15 @@ func TestShiftsOfTheClock(t *testing.T) {
 			if diff := cmp.Diff(c.want, written(due)); diff != "" {
 				t.Errorf("occurrences (-want +got):\n%s", diff)
 			}
+			from := local(t, s.Zone, c.after)
+			for i := 0; i <= len(due); i++ {
+				if _, n, _, _ := s.DueTail(from, local(t, s.Zone, c.till), 0); n != len(due)-i {
+					t.Errorf("counts %d after %v, want %d", n, from, len(due)-i)
+				}
+				if i < len(due) {
+					from = due[i].At
+				}
+			}
 		})
 	}
 }

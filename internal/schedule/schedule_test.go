@@ -112,6 +112,14 @@ func TestOccurrences(t *testing.T) {
 			[]string{"@every 7h"}, "2026-01-01", "2026-01-01 16:00",
 			[]string{"2026-01-01 07:00:00 +00:00", "2026-01-01 14:00:00 +00:00"},
 		},
+		"@every counts before the epoch as well": {
+			[]string{"@every 7h"}, "1969-12-31", "1970-01-01 07:00",
+			[]string{"1969-12-31 03:00:00 +00:00", "1969-12-31 10:00:00 +00:00", "1969-12-31 17:00:00 +00:00", "1970-01-01 00:00:00 +00:00", "1970-01-01 07:00:00 +00:00"},
+		},
+		"fixed times come before the epoch as well": {
+			[]string{"30 2 * * *"}, "1969-12-30", "1970-01-01",
+			[]string{"1969-12-30 02:30:00 +00:00", "1969-12-31 02:30:00 +00:00"},
+		},
 		"@reboot names no instant": {
 			[]string{"@reboot"}, "2026-01-01", "2027-01-01", []string{},
 		},
@@ -124,6 +132,9 @@ func TestOccurrences(t *testing.T) {
 			due, more := s.Due(local(t, s.Zone, c.after), local(t, s.Zone, c.till), 0)
 			if diff := cmp.Diff(c.want, written(due)); diff != "" || more {
 				t.Errorf("occurrences (-want +got), more %v:\n%s", more, diff)
+			}
+			if _, n, _, _ := s.DueTail(local(t, s.Zone, c.after), local(t, s.Zone, c.till), 0); n != len(c.want) {
+				t.Errorf("counts %d, want %d", n, len(c.want))
 			}
 		})
 	}
@@ -215,6 +226,7 @@ func TestOccurrencesSayWhetherTheyFollowElapsedTime(t *testing.T) {
 		{[]string{"0 * * * *"}, true},
 		{[]string{"@every 1h"}, true},
 		{[]string{"0 12 * * *", "0 * * * *"}, true},
+		{[]string{"0 * * * *", "0 12 * * *"}, true},
 		{[]string{"0 12 * * *", "30 * * * *"}, false},
 	} {
 		if o, _ := parsed(t, "UTC", DST{}, c.exprs...).Next(after); o.Wildcard != c.want {
