@@ -49,86 +49,86 @@ func written(occurrences []Occurrence) []string {
 
 func TestOccurrences(t *testing.T) {
 	for name, c := range map[string]struct {
-		exprs       []string
+		exprs       string // several are parted by a semicolon
 		after, till string
 		want        []string
 	}{
 		"five fields name minutes": {
-			[]string{"30 2 * * *"}, "2026-01-01", "2026-01-03",
+			"30 2 * * *", "2026-01-01", "2026-01-03",
 			[]string{"2026-01-01 02:30:00 +00:00", "2026-01-02 02:30:00 +00:00"},
 		},
 		"six fields begin with seconds": {
-			[]string{"15,45 30 2 * * *"}, "2026-01-01", "2026-01-02",
+			"15,45 30 2 * * *", "2026-01-01", "2026-01-02",
 			[]string{"2026-01-01 02:30:15 +00:00", "2026-01-01 02:30:45 +00:00"},
 		},
 		"the start is excluded and the end included": {
-			[]string{"0 0 * * *"}, "2026-01-01", "2026-01-03",
+			"0 0 * * *", "2026-01-01", "2026-01-03",
 			[]string{"2026-01-02 00:00:00 +00:00", "2026-01-03 00:00:00 +00:00"},
 		},
 		"two expressions that name one instant give one occurrence": {
-			[]string{"0 */12 * * *", "0 0 * * *"}, "2026-01-01", "2026-01-02",
+			"0 */12 * * *; 0 0 * * *", "2026-01-01", "2026-01-02",
 			[]string{"2026-01-01 12:00:00 +00:00", "2026-01-02 00:00:00 +00:00"},
 		},
 		"7 is Sunday": {
-			[]string{"0 0 * * 7"}, "2026-01-01", "2026-01-12",
+			"0 0 * * 7", "2026-01-01", "2026-01-12",
 			[]string{"2026-01-04 00:00:00 +00:00", "2026-01-11 00:00:00 +00:00"},
 		},
 		"a range of weekdays may end with 7": {
-			[]string{"0 0 * * 5-7"}, "2026-01-05", "2026-01-12",
+			"0 0 * * 5-7", "2026-01-05", "2026-01-12",
 			[]string{"2026-01-09 00:00:00 +00:00", "2026-01-10 00:00:00 +00:00", "2026-01-11 00:00:00 +00:00"},
 		},
 		"a range of weekdays may end with SUN": {
-			[]string{"0 0 * * SAT-SUN"}, "2026-01-05", "2026-01-12",
+			"0 0 * * SAT-SUN", "2026-01-05", "2026-01-12",
 			[]string{"2026-01-10 00:00:00 +00:00", "2026-01-11 00:00:00 +00:00"},
 		},
 		"a range of weekdays with a step reaches Sunday as 7": {
-			[]string{"0 0 * * 5-7/2"}, "2026-01-05", "2026-01-12",
+			"0 0 * * 5-7/2", "2026-01-05", "2026-01-12",
 			[]string{"2026-01-09 00:00:00 +00:00", "2026-01-11 00:00:00 +00:00"},
 		},
 		"both day fields mean either": {
-			[]string{"0 0 13 * fri"}, "2026-01-05", "2026-01-17",
+			"0 0 13 * fri", "2026-01-05", "2026-01-17",
 			[]string{"2026-01-09 00:00:00 +00:00", "2026-01-13 00:00:00 +00:00", "2026-01-16 00:00:00 +00:00"},
 		},
 		"a day of week that begins with a star means both": {
-			[]string{"0 0 1-7 * */7"}, "2026-01-01", "2026-02-28",
+			"0 0 1-7 * */7", "2026-01-01", "2026-02-28",
 			[]string{"2026-01-04 00:00:00 +00:00", "2026-02-01 00:00:00 +00:00"},
 		},
 		"a day of month that begins with a star means both": {
-			[]string{"0 0 */100,1-7 * MON"}, "2026-01-01", "2026-02-28",
+			"0 0 */100,1-7 * MON", "2026-01-01", "2026-02-28",
 			[]string{"2026-01-05 00:00:00 +00:00", "2026-02-02 00:00:00 +00:00"},
 		},
 		"a day of month with a star and a step means both": {
-			[]string{"0 0 */2 * mon"}, "2026-01-01", "2026-01-31",
+			"0 0 */2 * mon", "2026-01-01", "2026-01-31",
 			[]string{"2026-01-05 00:00:00 +00:00", "2026-01-19 00:00:00 +00:00"},
 		},
 		"a value with a step goes on to the end of the field": {
-			[]string{"50/5 0 * * *"}, "2026-01-01", "2026-01-02",
+			"50/5 0 * * *", "2026-01-01", "2026-01-02",
 			[]string{"2026-01-01 00:50:00 +00:00", "2026-01-01 00:55:00 +00:00"},
 		},
 		"@weekly is Sunday at midnight": {
-			[]string{"@weekly"}, "2026-01-01", "2026-01-05", []string{"2026-01-04 00:00:00 +00:00"},
+			"@weekly", "2026-01-01", "2026-01-05", []string{"2026-01-04 00:00:00 +00:00"},
 		},
 		"@every counts from the epoch": {
-			[]string{"@every 7h"}, "2026-01-01", "2026-01-01 16:00",
+			"@every 7h", "2026-01-01", "2026-01-01 16:00",
 			[]string{"2026-01-01 07:00:00 +00:00", "2026-01-01 14:00:00 +00:00"},
 		},
 		"@every counts before the epoch as well": {
-			[]string{"@every 7h"}, "1969-12-31", "1970-01-01 07:00",
+			"@every 7h", "1969-12-31", "1970-01-01 07:00",
 			[]string{"1969-12-31 03:00:00 +00:00", "1969-12-31 10:00:00 +00:00", "1969-12-31 17:00:00 +00:00", "1970-01-01 00:00:00 +00:00", "1970-01-01 07:00:00 +00:00"},
 		},
 		"fixed times come before the epoch as well": {
-			[]string{"30 2 * * *"}, "1969-12-30", "1970-01-01",
+			"30 2 * * *", "1969-12-30", "1970-01-01",
 			[]string{"1969-12-30 02:30:00 +00:00", "1969-12-31 02:30:00 +00:00"},
 		},
 		"@reboot names no instant": {
-			[]string{"@reboot"}, "2026-01-01", "2027-01-01", []string{},
+			"@reboot", "2026-01-01", "2027-01-01", []string{},
 		},
 		"@reboot leaves the others alone": {
-			[]string{"@reboot", "@yearly"}, "2025-06-01", "2026-06-01", []string{"2026-01-01 00:00:00 +00:00"},
+			"@reboot; @yearly", "2025-06-01", "2026-06-01", []string{"2026-01-01 00:00:00 +00:00"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := parsed(t, "UTC", DST{}, c.exprs...)
+			s := parsed(t, "UTC", DST{}, strings.Split(c.exprs, "; ")...)
 			due, more := s.Due(local(t, s.Zone, c.after), local(t, s.Zone, c.till), 0)
 			if diff := cmp.Diff(c.want, written(due)); diff != "" || more {
 				t.Errorf("occurrences (-want +got), more %v:\n%s", more, diff)
