@@ -77,7 +77,7 @@ func (b *jobBuild) checkPool() {
 	if !ok {
 		if b.definedIn["pools."+b.def.Pool] == nil { // else its own entry is wrong
 			names := slices.Collect(maps.Keys(b.config.Pools))
-			b.fail(fmt.Sprintf("there is no pool %q", printable(b.def.Pool)), didYouMean(b.def.Pool, names, ""), "pool")
+			b.fail(fmt.Sprintf("there is no pool %s", quoted(b.def.Pool)), didYouMean(b.def.Pool, names, ""), "pool")
 		}
 		return
 	}
@@ -184,9 +184,8 @@ func (b *jobBuild) args() {
 	}
 	b.checkSource(a)
 	if a.Match != "" {
-		// The same wrapping as where arguments are matched.
-		if _, err := regexp.Compile(`\A(?:` + a.Match + `)\z`); err != nil {
-			b.fail(matchError(a.Match), "write a regular expression in Go's syntax", "args", "match")
+		if _, err := regexp.Compile(a.Match); err != nil {
+			b.fail(err.Error(), "write a regular expression in Go's syntax", "args", "match")
 			return
 		}
 	}
@@ -199,14 +198,6 @@ func (b *jobBuild) args() {
 			b.fail(strings.TrimPrefix(message, "job "+strconv.Quote(b.def.Name)+" "), hint, "args", "list", i)
 		}
 	}
-}
-
-// matchError explains a pattern in its own words, without our wrapping.
-func matchError(pattern string) string {
-	if _, err := regexp.Compile(pattern); err != nil {
-		return err.Error()
-	}
-	return fmt.Sprintf("%q is not a regular expression on its own", printable(pattern))
 }
 
 // checkSource checks that the arguments come from one source that has any.

@@ -107,8 +107,10 @@ func (d *decoder) refuseNull(n *node, p path, t reflect.Type) bool {
 		d.report.at(n, p, "null is no value here", fmt.Sprintf("quote it if it is meant as text: %q", n.text))
 	case isSection:
 		d.report.at(n, p, "empty section", "delete the key or write {}")
-	default:
+	case t.Kind() == reflect.String:
 		d.report.at(n, p, "has no value", `delete the key, or write "" if it is meant to be empty`)
+	default:
+		d.report.at(n, p, "has no value", "delete the key, or write its value after the colon")
 	}
 	return false
 }

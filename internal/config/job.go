@@ -190,8 +190,11 @@ func (b *jobBuild) with() {
 	t, ok := b.options.Types.Lookup(b.def.Type)
 	if !ok {
 		names := b.options.Types.Names()
-		b.fail(fmt.Sprintf("there is no type %q", printable(b.def.Type)), didYouMean(b.def.Type, names, ""), "type")
+		b.fail(fmt.Sprintf("there is no type %s", quoted(b.def.Type)), didYouMean(b.def.Type, names, ""), "type")
 		return
+	}
+	if written := b.n.get("with"); written != nil && written.null {
+		return // reported as an empty section
 	}
 	n := under(b.raw.With, b.typeBase[b.def.Type])
 	p := b.path.key("with")

@@ -238,6 +238,9 @@ func (l *loader) unknownKey(p path, key string, known []string) (message, hint s
 	if len(p) == 0 && slices.Contains(mainOnly(), key) {
 		return "belongs into the main file, " + l.options.Path, "move it there"
 	}
+	if name, _, glued := strings.Cut(key, ":"); glued && nearest(name, known) == name {
+		return "unknown key", "put a blank after the colon"
+	}
 	isJob := len(p) == 2 && p[0] == "jobs"
 	if isJob && nearest(key, known) == "" && l.isSetting(key) {
 		return "unknown key", "it is a setting of the job's type: write it below with:"

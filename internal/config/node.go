@@ -114,11 +114,8 @@ func (n *node) describe() string {
 		return "a mapping"
 	case n.null:
 		return "nothing"
-	case len(n.text) > 60:
-		return fmt.Sprintf("%q…", strings.ToValidUTF8(n.text[:57], ""))
-	default:
-		return fmt.Sprintf("%q", n.text)
 	}
+	return quoted(n.text)
 }
 
 // under returns top with what only bottom has added to it: mappings are merged
@@ -191,11 +188,19 @@ func (p path) String() string {
 
 // printable keeps a key from writing control characters into a message.
 func printable(s string) string {
-	if len(s) > 80 {
-		s = strings.ToValidUTF8(s[:77], "") + "…"
-	}
 	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(s)
+		return quoted(s)
+	}
+	return clip(s)
+}
+
+// quoted is s in quotes, of bounded length.
+func quoted(s string) string { return strconv.Quote(clip(s)) }
+
+// clip cuts off what would make a message unreadable.
+func clip(s string) string {
+	if len(s) > 80 {
+		return strings.ToValidUTF8(s[:77], "") + "…"
 	}
 	return s
 }

@@ -115,7 +115,7 @@ func (b *builder) build(y *yaml.Node, p path) *node {
 		b.built[y] = nil
 		defer func() { b.built[y] = n }()
 	}
-	b.vetTag(y, n, p)
+	isSound := b.vetTag(y, n, p)
 	switch y.Kind {
 	case yaml.SequenceNode:
 		b.list(y, n, p)
@@ -124,7 +124,7 @@ func (b *builder) build(y *yaml.Node, p path) *node {
 	default:
 		n.text = y.Value
 		n.plain = y.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
-		n.null = y.Tag == "!!null"
+		n.null = y.Tag == "!!null" && isSound
 	}
 	if n.height > maxDepth {
 		b.report.at(n, nil, fmt.Sprintf("is nested more than %d deep", maxDepth), "")
@@ -145,45 +145,55 @@ func (b *builder) alias(y *yaml.Node, p path) *node {
 }
 
 // vetTag refuses tags that would change what a value is. The parser reads a
-// bare ! as nothing at all, so the text itself is looked at.
-func (b *builder) vetTag(y *yaml.Node, n *node, p path) {
+// bare ! as nothing at all, so the text itself is looked at. It reports whether
+// the value is what it seems to be.
+func (b *builder) vetTag(y *yaml.Node, n *node, p path) bool {
 	switch y.ShortTag() {
 	case "!!str", "!!int", "!!bool", "!!float", "!!map", "!!seq", "!!null", "!!merge", "!!timestamp":
 	default:
 		b.report.at(n, p, fmt.Sprintf("unknown tag %s", printable(y.Tag)), "quote the value if it begins with !")
-		return
+		return false
 	}
-	isTagged := y.Style&yaml.TaggedStyle != 0
-	if !isTagged && (y.Kind != yaml.ScalarNode || y.Value != "" || b.byteAt(n) != '!') {
-		return
+	begin := b.textAt(n)
+	if y.Anchor != "" && begin[0] == '&' {
+		_, after, _ := bytes.Cut(begin, []byte(" "))
+		begin = bytes.TrimLeft(after, " ")
 	}
-	switch y.Tag {
-	case "!!str", "!!int", "!!bool", "!!float", "!!map", "!!seq":
-		return
+	// Tags of YAML itself, such as !!str, change nothing.
+	if bytes.HasPrefix(begin, []byte("!")) && !bytes.HasPrefix(begin, []byte("!!")) || y.Tag == "!!null" && y.Value != "" && !isNull(y.Value) {
+		b.report.at(n, p, "a ! here is a tag, not text", `quote the value, as in "!"`)
+		return false
 	}
-	b.report.at(n, p, "a bare ! or a tag that is not taken here", `quote the value: "!"`)
+	return true
 }
 
-// byteAt returns the byte of the file at which a node begins, or 0. Nodes are
-// asked for in the order of the document, so it reads on from the last one:
-// starting over would take forever on a file that is one long line.
-func (b *builder) byteAt(n *node) byte {
-	c := &b.cursor
-	if n.line < c.line || n.line == c.line && n.column < c.column || c.line == 0 {
-		*c = cursor{line: 1, column: 1, offset: len(b.source.data) - len(bytes.TrimPrefix(b.source.data, []byte("\ufeff")))}
+// isNull says whether YAML takes unquoted text for nothing.
+func isNull(text string) bool {
+	return text == "~" || text == "null" || text == "Null" || text == "NULL"
+}
+
+// textAt returns the text of the file from where a node begins, never empty.
+// Nodes are asked for in the order of the document, so it reads on from the
+// last one: starting over would take forever on a file that is one long line.
+func (b *builder) textAt(n *node) []byte {
+	c, data := &b.cursor, b.source.data
+	if c.line == 0 || n.line < c.line || n.line == c.line && n.column < c.column {
+		*c = cursor{line: 1, column: 1, offset: len(data) - len(bytes.TrimPrefix(data, []byte("\ufeff")))}
 	}
-	for c.offset < len(b.source.data) && (c.line < n.line || c.line == n.line && c.column < n.column) {
-		r, size := utf8.DecodeRune(b.source.data[c.offset:])
+	for c.offset < len(data) && (c.line < n.line || c.line == n.line && c.column < n.column) {
+		r, size := utf8.DecodeRune(data[c.offset:])
 		c.offset += size
 		c.column++
-		if r == '\n' {
+		isBreak := r == '\n' || r == '\u0085' || r == '\u2028' || r == '\u2029' ||
+			r == '\r' && !bytes.HasPrefix(data[c.offset:], []byte("\n"))
+		if isBreak {
 			c.line, c.column = c.line+1, 1
 		}
 	}
-	if c.offset >= len(b.source.data) {
-		return 0
+	if c.offset >= len(data) {
+		return []byte("\n")
 	}
-	return b.source.data[c.offset]
+	return data[c.offset:min(len(data), c.offset+200)]
 }
 
 func (b *builder) list(y *yaml.Node, n *node, p path) {
@@ -260,7 +270,7 @@ func (b *builder) merge(n *node, m pair, seen map[string]*node, p path) {
 	}
 	for _, other := range from {
 		if other.kind != mapping {
-			b.report.at(m.value, p, fmt.Sprintf("merges mappings, found %s", other.describe()), "write <<: *anchor or <<: [*one, *two]")
+			b.report.at(m.key, p, fmt.Sprintf("merges mappings, found %s", other.describe()), "write <<: *anchor or <<: [*one, *two]")
 			return
 		}
 		for _, p := range other.pairs {

@@ -185,7 +185,7 @@ func checkName(name string) (message, hint string) {
 	case len(name) > 63:
 		return fmt.Sprintf("the name is %d characters long", len(name)), "63 are allowed"
 	case !validName.MatchString(name):
-		return fmt.Sprintf("%q cannot be a name", printable(name)),
+		return fmt.Sprintf("%s cannot be a name", quoted(name)),
 			"names are letters, digits, dot, - and _, and begin with a letter or a digit"
 	}
 	return "", ""

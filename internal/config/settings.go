@@ -144,7 +144,7 @@ func (l *loader) checkWord(v *viper.Viper, key string, words []string) {
 	if slices.Contains(words, word) || l.origin(key) == "" {
 		return
 	}
-	l.setting(key, fmt.Sprintf("%q is not a choice here", printable(word)), "one of "+strings.Join(words, ", "))
+	l.setting(key, fmt.Sprintf("%s is not a choice here", quoted(word)), "one of "+strings.Join(words, ", "))
 }
 
 // absolute returns a path from the settings. One from the file is relative to

@@ -25,6 +25,9 @@ func nearest(word string, candidates []string) string {
 	}
 	plain := simplify(word)
 	best, found := 1+max(1, len(plain)/3), ""
+	if len(plain) < 3 {
+		best = 1 // any two short words are near
+	}
 	for _, c := range slices.Sorted(slices.Values(candidates)) {
 		if d := distance(plain, simplify(c), best); d < best {
 			best, found = d, c

@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"regexp"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -39,12 +38,45 @@ func culprit(data []byte, text, message string, line int) int {
 	if message == "found unexpected end of stream" {
 		return openQuote(data, text, message, line)
 	}
-	fails := func(n int) bool { return parseError(data[:n]) == text }
-	end := sort.Search(len(data), fails)
+	end := firstFailure(data, text, line)
 	if message == "unknown anchor" || strings.HasPrefix(message, "unknown anchor '") {
 		return max(0, bytes.LastIndexByte(data[:end], '*'))
 	}
 	return lastRune(data[:end])
+}
+
+// maxSearch bounds the bytes parsed in search of a mistake. In a file too large
+// for that, the place is as exact as it got.
+const maxSearch = 8 << 20
+
+// firstFailure returns the length of the shortest beginning of data that shows
+// the error. It looks beside the line that the parser named first.
+func firstFailure(data []byte, text string, line int) int {
+	spent := 0
+	fails := func(n int) bool {
+		spent += n
+		return parseError(data[:n]) == text
+	}
+	low, high := 0, len(data) // data[:low] is fine, data[:high] fails
+	if line > 0 {
+		if near := startOfLine(data, line+2); near < high && fails(near) {
+			high = near
+		}
+		if near := startOfLine(data, line-1); near < high && !fails(near) {
+			low = near
+		}
+	}
+	for high-low > 1 && spent < maxSearch {
+		if middle := (low + high) / 2; fails(middle) {
+			high = middle
+		} else {
+			low = middle
+		}
+	}
+	if high-low > 1 {
+		return min(high, 1+startOfLine(data, line))
+	}
+	return high
 }
 
 // openQuote finds the quote that is never closed. Every beginning of the file
@@ -159,6 +191,10 @@ func wordAt(data []byte, offset int) string {
 		rest = rest[:i]
 	}
 	word, _, _ := strings.Cut(string(rest), " #")
+	start := 1 + bytes.LastIndexByte(data[:offset], '\n')
+	if i := strings.IndexAny(word, "]},"); i >= 0 && bytes.ContainsAny(data[start:offset], "[{") {
+		word = word[:i] // an item of a list
+	}
 	word = strings.TrimSpace(word)
 	if len(word) > 40 || strings.ContainsAny(word, `"\{}[],`) || printable(word) != word {
 		return "…"

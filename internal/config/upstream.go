@@ -33,9 +33,9 @@ func (b *jobBuild) checkAfter(names []string) {
 			case name == b.def.Name:
 				b.fail("a job cannot follow itself", "use retry: or a schedule", "after", group.key, i)
 			case seen[name]:
-				b.fail(fmt.Sprintf("job %q is named twice", printable(name)), "remove one", "after", group.key, i)
+				b.fail(fmt.Sprintf("job %s is named twice", quoted(name)), "remove one", "after", group.key, i)
 			case b.definition[name] == nil && b.definedIn[path{"jobs", name}.String()] == nil:
-				b.fail(fmt.Sprintf("there is no job %q", printable(name)), didYouMean(name, names, ""), "after", group.key, i)
+				b.fail(fmt.Sprintf("there is no job %s", quoted(name)), didYouMean(name, names, ""), "after", group.key, i)
 			}
 			seen[name] = true
 		}
