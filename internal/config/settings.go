@@ -116,7 +116,7 @@ func nested(key string, value any) map[string]any {
 // nothing for the file and the default.
 func (l *loader) origin(key string) string {
 	if _, ok := l.options.Flags[key]; ok {
-		return "--" + strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(key, "daemon."), "log."), "_", "-")
+		return "--" + strings.NewReplacer("_", "-", ".", "-").Replace(strings.TrimPrefix(key, "daemon."))
 	}
 	if variable := overridable()[key]; variable != "" && os.Getenv(variable) != "" {
 		return "$" + variable
