@@ -20,7 +20,7 @@ import (
 type Settings struct {
 	Command     []string          `json:"command,omitempty"`
 	Shell       string            `json:"shell,omitempty"`
-	Interpreter []string          `json:"interpreter,omitempty"` // default: /bin/sh -c
+	Interpreter []string          `json:"interpreter,omitempty"` // of shell; default: /bin/sh -c
 	User        string            `json:"user,omitempty"`        // default: the daemon's
 	Group       string            `json:"group,omitempty"`       // default: the user's
 	Dir         string            `json:"dir,omitempty"`         // default: HOME, else /
@@ -95,9 +95,6 @@ func (s *Settings) checkShell(p *problems) {
 	}
 	p.noZero(s.Shell, "shell")
 	p.noSecret(s.Shell, "put it into env and use the variable", "shell")
-	if s.Interpreter != nil && s.Shell == "" {
-		p.add("interpreter is for shell only", "remove it, or put it in front of command", "interpreter")
-	}
 	for i, word := range s.Interpreter {
 		if i == 0 {
 			p.program(word, "interpreter", 0)

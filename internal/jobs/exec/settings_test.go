@@ -28,6 +28,7 @@ func TestCheckFindsNothingWrong(t *testing.T) {
 		`{"command":["a","{arg}","--run={run_id}"],"env":{"A":"${cred:x}{arg}","b.c":"$${HOME}"},"stdin":"{scheduled_at}"}`,
 		`{"command":["a"],"user":"backup","group":"33","dir":"/srv","env_file":"/etc/x","umask":"0077","nice":-20}`,
 		`{"command":["a"],"umask":"27","nice":19}`,
+		`{"command":["a"],"interpreter":["/bin/bash","-c"]}`, // as a default for all jobs
 	} {
 		if got := checked(t, with); got != nil {
 			t.Errorf("%s: %q", with, got)
@@ -45,7 +46,6 @@ func TestCheckFindsProblems(t *testing.T) {
 		{"a placeholder in shell is explained", `{"shell":"echo {arg}"}`, `[shell]: {arg} is not replaced in shell, since an argument could then hold commands; write "$POOLD_ARG"`},
 		{"the run's number has a variable", `{"shell":"echo {run_id}"}`, `write "$POOLD_RUN_ID"`},
 		{"the moment has a variable", `{"shell":"echo {scheduled_at}"}`, `write "$POOLD_SCHEDULED_AT"`},
-		{"an interpreter needs a shell", `{"command":["a"],"interpreter":["b"]}`, "[interpreter]: interpreter is for shell only"},
 		{"an argument chooses no interpreter", `{"shell":"a","interpreter":["{arg}"]}`, "[interpreter 0]: {arg} must not choose"},
 		{"an interpreter's words are fixed", `{"shell":"a","interpreter":["sh","{run_id}"]}`, "[interpreter 1]: {run_id} is not replaced here"},
 		{"an argument chooses no user", `{"command":["a"],"user":"{arg}"}`, "[user]: {arg} is not replaced here; it may stand in"},
