@@ -248,7 +248,11 @@ func TestATricklingRestIsNotWaitedFor(t *testing.T) {
 		<-r.Context().Done()
 	})
 	keep := jobs.Size(4)
+	began := time.Now()
 	got, out := send(t, Settings{URL: srv.URL, MaxBody: &keep}, "")
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
 	if !got.OK || !strings.Contains(out, "\n\nhead\n[… the rest dropped") {
 		t.Errorf("%+v, output %q", got, out)
 	}
