@@ -157,7 +157,12 @@ func (c *Config) JobNames() []string { return slices.Sorted(maps.Keys(c.Jobs)) }
 func (c *Config) PoolNames() []string { return slices.Sorted(maps.Keys(c.Pools)) }
 
 // Watched lists what the configuration depends on, for a Watcher: its files and
-// the patterns of its include:, absolute.
+// the patterns of its include:, absolute, all of them as patterns.
 func (c *Config) Watched() []string {
-	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(c.Files, c.patterns))))
+	all := slices.Clone(c.patterns)
+	for _, file := range c.Files {
+		all = append(all, escapeGlob(file))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }

@@ -198,25 +198,36 @@ func (b *jobBuild) with() {
 	}
 	n := under(b.raw.With, b.typeBase[b.def.Type])
 	p := b.path.key("with")
-	settings := t.Settings()
+	settings, isComplete := t.Settings(), true
 	if n != nil {
 		b.n = b.n.with("with", n)
-		if !b.decoder.decode(n, p, reflect.ValueOf(settings).Elem()) {
-			return
-		}
+		isComplete = b.decoder.decode(n, p, reflect.ValueOf(settings).Elem())
 	}
 	raw, err := json.Marshal(settings)
 	if err != nil {
 		b.fail(fmt.Sprintf("encode the settings: %v", err), "", "with")
 		return
 	}
-	b.def.With = raw
-	at := n
-	if at == nil {
-		at = b.key
+	if isComplete {
+		b.def.With = raw
 	}
-	for _, problem := range t.Check(raw) {
-		b.report.at(at.at(problem.Path...), append(p[:len(p):len(p)], problem.Path...), problem.Message, problem.Hint)
+	b.reportProblems(n, t.Check(raw), isComplete)
+}
+
+// reportProblems records what a type found. Where not all settings could be
+// decoded, what it says is missing may just be wrong: then only what it says
+// of settings that are there counts.
+func (b *jobBuild) reportProblems(n *node, problems []jobs.Problem, isComplete bool) {
+	for _, problem := range problems {
+		p := append(b.path.key("with"), problem.Path...)
+		switch {
+		case n == nil:
+			b.report.at(b.key, p, problem.Message, problem.Hint)
+		case isComplete:
+			b.report.at(n.at(problem.Path...), p, problem.Message, problem.Hint)
+		case len(problem.Path) > 0 && n.has(problem.Path...):
+			b.report.check(n.at(problem.Path...), p, problem.Message, problem.Hint)
+		}
 	}
 }
 

@@ -26,8 +26,8 @@ const minSettle = 10 * time.Millisecond
 
 // WatchOptions says what to watch.
 type WatchOptions struct {
-	// Files lists the files and patterns that matter, absolute; Config.Watched
-	// gives it. It is called again whenever the watcher looks.
+	// Files lists patterns for the files that matter, absolute; Config.Watched
+	// gives them. It is called again whenever the watcher looks.
 	Files  func() []string
 	Settle time.Duration // how long the files must have been left alone
 	Log    *slog.Logger

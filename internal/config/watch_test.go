@@ -157,6 +157,20 @@ func TestWatcherLooksForNewFilesWhenTold(t *testing.T) {
 	wantSignal(t, w, "a write to it")
 }
 
+func TestWatcherTakesWhatAConfigurationDependsOn(t *testing.T) {
+	clearEnv(t)
+	dir := inFolder(t, map[string]string{"a[b]*/config.yaml": "include: c/*.yaml\n"})
+	o := options()
+	o.Path = "a[b]*/config.yaml"
+	c, err := Load(o)
+	must(t, err)
+	w := watching(t, minSettle, c.Watched()...)
+	write(t, filepath.Join(dir, o.Path), "jobs: {}\n")
+	wantSignal(t, w, "a write to the main file")
+	write(t, filepath.Join(dir, "a[b]*/c/new.yaml"), "jobs: {}\n")
+	wantSignal(t, w, "a new file that is included")
+}
+
 func TestWhatHappensBeforeRunIsSignalled(t *testing.T) {
 	main := filepath.Join(t.TempDir(), "config.yaml")
 	write(t, main, "1")
