@@ -98,7 +98,7 @@ func (d *Dispatcher) mayStart(ctx context.Context, t *task, sink Output) bool {
 	}
 	next := refused(out, context.Cause(limited))
 	again := asked.Add(time.Duration(cond.Every))
-	if next.State == run.Skipped && again.Before(first.Add(time.Duration(cond.Wait)).Add(1)) {
+	if next.State == run.Skipped && cond.Wait > 0 && !again.After(first.Add(time.Duration(cond.Wait))) {
 		d.askLater(t, first, again)
 		return false
 	}

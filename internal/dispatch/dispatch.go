@@ -48,7 +48,7 @@ type Queue interface {
 type Journal interface {
 	Start(s run.Start, done func(error))
 	Finish(e run.End, done func(run.Ended, error))
-	Hold(r *run.Run, on run.Resource, done func(woken []run.Run, err error))
+	Hold(r *run.Run, on run.Resource, free []run.Resource, done func(woken []run.Run, err error))
 	SetAsked(r *run.Run, at, dueAt time.Time, done func(error))
 }
 

@@ -21,6 +21,17 @@ func (d *Dispatcher) blockedLocked(r *run.Run) (run.Resource, bool) {
 	return "", false
 }
 
+// freeLocked lists what the run needs, besides on, that nobody has.
+func (d *Dispatcher) freeLocked(r *run.Run, on run.Resource) []run.Resource {
+	var free []run.Resource
+	for _, res := range r.Resources() {
+		if _, taken := d.held[res]; !taken && res != on {
+			free = append(free, res)
+		}
+	}
+	return free
+}
+
 // takeLocked gives the run everything it needs; blockedLocked must have said
 // that it is free.
 func (d *Dispatcher) takeLocked(r *run.Run) {

@@ -43,9 +43,7 @@ func (d *Dispatcher) Settle(ctx context.Context, registry jobs.Registry) error {
 func (d *Dispatcher) stopHeld(ctx context.Context, registry jobs.Registry, left []run.Run) error {
 	stops := map[int64]jobs.Stop{}
 	for i := range left {
-		if left[i].Def != nil {
-			stops[left[i].ID] = left[i].Def.Stop
-		}
+		stops[left[i].ID] = left[i].Def.Stop
 	}
 	var stopping sync.WaitGroup
 	for _, name := range registry.Names() {
@@ -55,9 +53,13 @@ func (d *Dispatcher) stopHeld(ctx context.Context, registry jobs.Registry, left 
 			return fmt.Errorf("look for what is left of type %s: %w", name, err)
 		}
 		for _, h := range held {
+			ladder, unfinished := stops[h.Run]
+			if !unfinished { // a job that has ended left it behind on purpose: stop.mode is process
+				continue
+			}
 			d.o.Log.Warn("stopping what an earlier daemon left running", "run", h.Run, "attempt", h.Attempt)
 			stopping.Go(func() {
-				if err := h.Stop(ctx, stops[h.Run]); err != nil {
+				if err := h.Stop(ctx, ladder); err != nil {
 					d.o.Log.Error("stop what an earlier daemon left running", "run", h.Run, "err", err)
 				}
 			})

@@ -85,11 +85,12 @@ func (d *Dispatcher) claim(t *task, worker int) bool {
 		d.mu.Unlock()
 		return true
 	}
+	free := d.freeLocked(&t.run, on)
 	d.mu.Unlock()
 	if over {
 		d.conclude(t, next, nil)
 	} else {
-		d.hold(t, on)
+		d.hold(t, on, free)
 	}
 	return false
 }
@@ -121,18 +122,19 @@ func expired() run.Next {
 	return run.Next{State: run.Skipped, Reason: run.ReasonExpired, Error: "not started within start_within"}
 }
 
-// hold takes the run out of the window until the resource is free.
-func (d *Dispatcher) hold(t *task, on run.Resource) {
-	d.o.Ledger.Hold(&t.run, on, func(woken []run.Run, err error) {
+// hold takes the run out of the window until the resource is free. Those who
+// wait for what it leaves free may go before it.
+func (d *Dispatcher) hold(t *task, on run.Resource, free []run.Resource) {
+	d.o.Ledger.Hold(&t.run, on, free, func(woken []run.Run, err error) {
 		if err != nil && !errors.Is(err, run.ErrStale) {
 			d.o.Log.Error("hold a run back", "run", t.run.ID, "err", err)
-			d.later(func() { d.hold(t, on) })
+			d.later(func() { d.hold(t, on, free) })
 			return
 		}
 		d.mu.Lock()
 		stopped := t.stopped
 		d.forgetLocked(t)
-		free := !d.isHeldLocked(on)
+		givenBack := !d.isHeldLocked(on)
 		d.mu.Unlock()
 		d.offer(woken)
 		if err != nil {
@@ -141,7 +143,7 @@ func (d *Dispatcher) hold(t *task, on run.Resource) {
 		if stopped != nil {
 			go d.stopQueued(t.run.ID, stopped)
 		}
-		if free { // it was given back while the record was on its way
+		if givenBack { // while the record was on its way
 			go d.wake(on, false)
 		}
 	})

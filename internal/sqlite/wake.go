@@ -14,16 +14,11 @@ import (
 const wakeMost = 1000
 
 // Hold holds a ready run back until the resource is free, and calls done when
-// that is durable. Since the run leaves the ready ones, one waiter of each
-// other resource that it needs is woken in its place. A run that is not queued
-// and ready gives run.ErrStale.
-func (l *Ledger) Hold(r *run.Run, on run.Resource, done func(woken []run.Run, err error)) {
-	others := []run.Resource{}
-	for _, res := range r.Resources() {
-		if res != on {
-			others = append(others, res)
-		}
-	}
+// that is durable. Since the run leaves the ready ones, one waiter of each of
+// the free resources, those others that it needs and nobody has, is woken in
+// its place: a waiter of one that is taken would only send the next in a
+// circle. A run that is not queued and ready gives run.ErrStale.
+func (l *Ledger) Hold(r *run.Run, on run.Resource, free []run.Resource, done func(woken []run.Run, err error)) {
 	var woken []run.Run
 	l.writer.submit(&op{
 		what: "hold",
@@ -42,7 +37,7 @@ func (l *Ledger) Hold(r *run.Run, on run.Resource, done func(woken []run.Run, er
 			if n == 0 {
 				return stale(r.ID, "hold")
 			}
-			for _, res := range others {
+			for _, res := range free {
 				got, err := t.wakeOne(res)
 				if err != nil {
 					return err
