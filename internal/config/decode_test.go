@@ -13,6 +13,7 @@ import (
 	"github.com/poold/poold/internal/schedule"
 )
 
+// What the decoder must cope with in the settings of a type.
 type embedded struct {
 	Inner string `json:"inner"`
 }
@@ -47,7 +48,6 @@ type everything struct {
 	Durs     map[string]schedule.Duration `json:"durs"`
 	Untagged string
 	Skipped  string `json:"-"`
-	hidden   string
 }
 
 // decodeText decodes the mapping in text as the settings of a job are.
@@ -127,7 +127,7 @@ func TestDecoderRefusesWhatDoesNotFit(t *testing.T) {
 			`f:2:7: raw.b: has no value; delete the key, or write "" if it is meant to be empty`,
 			`f:3:7: own[0]: null is no value here; quote it if it is meant as text: "~"`,
 		}},
-		{"fields that are not for it", "Skipped: x\nhidden: x\n", []string{"f:1:1: Skipped: unknown key", "f:2:1: hidden: unknown key"}},
+		{"fields that are not for it", "Skipped: x\nskipped: x\n", []string{"f:1:1: Skipped: unknown key", "f:2:1: skipped: unknown key"}},
 		{"deep below", "map: {a: {b: x}}\nstructs: [{inner: y}, {outer: z}]\n", []string{
 			`f:1:14: map.a.b: expected a whole number, found "x"`,
 			"f:2:24: structs[1].outer: unknown key; one of inner",

@@ -147,7 +147,7 @@ type expression struct{ schedule.Expr }
 func (e *expression) UnmarshalText(text []byte) error {
 	parsed, err := schedule.Parse(string(text))
 	e.Expr = parsed
-	return err //nolint:wrapcheck // it is shown beside the key, nothing is to be added
+	return err // it is shown beside the key, nothing is to be added
 }
 
 // reserved lists the keys that the contract has and this version does not yet

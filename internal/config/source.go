@@ -70,7 +70,7 @@ func readRegular(path string) ([]byte, error) {
 		return nil, openError(err)
 	}
 	if len(data) > maxFile {
-		return nil, fmt.Errorf("is larger than %d MiB; split it with include:", maxFile>>20)
+		return nil, fmt.Errorf("is larger than %d MiB; split it into files that it includes", maxFile>>20)
 	}
 	return data, nil
 }

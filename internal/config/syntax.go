@@ -36,7 +36,7 @@ func takeLine(text string) (line int, message string) {
 // culprit returns the offset of the character that brings the error about.
 func culprit(data []byte, text, message string, line int) int {
 	if message == "found unexpected end of stream" {
-		return openQuote(data, text, message, line)
+		return openQuote(data, message, line)
 	}
 	end := firstFailure(data, text, line)
 	if message == "unknown anchor" || strings.HasPrefix(message, "unknown anchor '") {
@@ -82,7 +82,7 @@ func firstFailure(data []byte, text string, line int) int {
 // openQuote finds the quote that is never closed. Every beginning of the file
 // that ends within any quotes shows the same error, so the search begins in
 // the line the parser names, or in the first where it names that of the end.
-func openQuote(data []byte, text, message string, line int) int {
+func openQuote(data []byte, message string, line int) int {
 	start := startOfLine(data, line)
 	if _, before := takeLine(parseError(data[:start])); before == message {
 		start = 0

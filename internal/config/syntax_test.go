@@ -61,7 +61,7 @@ func TestTextThatIsNoConfiguration(t *testing.T) {
 		{"UTF-16, the other way round", "\xfe\xff\x00j", "config.yaml:1:1: is UTF-16, not UTF-8; save it as UTF-8"},
 		{"a NUL byte", "jobs: {}\n#\x00", "config.yaml:2:2: holds a NUL byte at offset 10; a configuration is text in UTF-8"},
 		{"Latin-1", "jobs: {}\n# \xe4\n", "config.yaml:2:3: is not UTF-8: byte 0xe4 at offset 11; save it as UTF-8"},
-		{"too many bytes", "#" + strings.Repeat("x", maxFile), "config.yaml: is larger than 4 MiB; split it with include:"},
+		{"too many bytes", "#" + strings.Repeat("x", maxFile), "config.yaml: is larger than 4 MiB; split it into files that it includes"},
 		{"too deep", "x-a: " + strings.Repeat("[", 200) + strings.Repeat("]", 200) + "\n", "config.yaml:1:105: is nested more than 100 deep"},
 		{"an anchor that holds itself", "x-a: &a [*a]\n", "config.yaml:1:10: x-a[0]: *a stands within what it names; an anchor cannot hold itself"},
 		{"a key written twice", "jobs:\n  a: &a {with: {command: [x]}}\n  a: *a\n", "config.yaml:3:3: jobs.a: is written twice, first in line 2; remove one"},
