@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/poold/poold/internal/api"
+)
+
+func (a *app) cancelCommand() *cobra.Command {
+	return a.actCommand(api.Cancel, "End runs", "canceled", `  poold cancel 17 18
+  poold cancel --batch b12
+  poold cancel --job crawl --state queued --yes`)
+}
+
+func (a *app) retryCommand() *cobra.Command {
+	return a.actCommand(api.Retry, "Make new runs of final ones, by default of what failed or was canceled", "to be run again", `  poold retry 17
+  poold retry --batch b12 --state failed`)
+}
+
+func (a *app) bumpCommand() *cobra.Command {
+	return a.actCommand(api.Bump, "Move queued runs to the head of their pool's queue", "moved to the head of the queue", `  poold bump 17
+  poold bump --job urgent-report`)
+}
+
+// addSelection adds the flags that select runs.
+func (a *app) addSelection(cmd *cobra.Command, sel *api.Selection) {
+	flags := cmd.Flags()
+	flags.StringVar(&sel.Batch, "batch", "", "all of a batch")
+	flags.StringVar(&sel.Job, "job", "", "all of a job")
+	flags.StringVar(&sel.Pool, "pool", "", "all of a pool")
+	flags.StringVar(&sel.State, "state", "", "all in a state")
+	a.completeSelection(cmd)
+	cmd.ValidArgsFunction = a.completeNames(a.runIDs)
+}
+
+// complete checks that runs are named in one of the two ways, and takes up
+// those named by number.
+func complete(sel *api.Selection, args []string) error {
+	selects := sel.Batch != "" || sel.Job != "" || sel.Pool != "" || sel.State != ""
+	switch {
+	case selects && len(args) > 0:
+		return usage("", "runs are named by number or selected by --batch, --job, --pool and --state, not both")
+	case !selects && len(args) == 0:
+		return usage("give numbers of runs, or --batch, --job, --pool or --state", "no runs are named")
+	}
+	ids, err := runIDList(args)
+	sel.IDs = ids
+	return err
+}
+
+func (a *app) actCommand(do api.Action, short, done, example string) *cobra.Command {
+	var sel api.Selection
+	var yes bool
+	cmd := &cobra.Command{
+		Use: string(do) + " RUN… | --batch B | --job J | --pool P | --state S", Short: short, Example: example,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := complete(&sel, args); err != nil {
+				return err
+			}
+			if len(args) == 0 && !yes {
+				if err := a.confirm(cmd.Context(), do, sel); err != nil {
+					return err
+				}
+			}
+			acted, err := a.daemon().ActAll(cmd.Context(), do, sel)
+			if err != nil {
+				return err
+			}
+			return a.printActed(do, done, &acted)
+		},
+	}
+	a.addSelection(cmd, &sel)
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+// confirm shows how many runs are selected and asks whether that is meant. It
+// never acts where nobody can be asked.
+func (a *app) confirm(ctx context.Context, do api.Action, sel api.Selection) error {
+	sel.DryRun = true
+	counted, err := a.daemon().ActAll(ctx, do, sel)
+	if err != nil {
+		return err
+	}
+	if counted.Count == 0 {
+		a.say("no runs are selected")
+		if a.json {
+			err = a.emit(api.RunList{Runs: []api.Run{}})
+		}
+		return errors.Join(err, statusError(exitDone))
+	}
+	what := string(do) + " " + plural(counted.Count, "run")
+	if !isTerminal(a.stdin) || !isTerminal(a.stderr) {
+		return usage("--yes does it without asking", "this would %s, and there is no terminal to ask at", what)
+	}
+	fmt.Fprintf(a.stderr, "%s? [y/N] ", what)
+	answer, _ := bufio.NewReader(a.stdin).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	a.say("nothing was done")
+	return statusError(exitFailed)
+}
+
+func (a *app) printActed(do api.Action, done string, acted *api.Acted) error {
+	switch {
+	case a.json:
+		if err := a.emit(api.RunList{Runs: acted.Runs}); err != nil {
+			return err
+		}
+	case do == api.Retry: // like run: the numbers of the new ones
+		for _, r := range acted.Runs {
+			a.print("%d", r.ID)
+		}
+	case acted.Count > len(acted.Runs) || acted.Count > 10:
+		a.print("%s %s", plural(acted.Count, "run"), done)
+	default:
+		for i := range acted.Runs {
+			a.print("%s", actedText(do, done, &acted.Runs[i]))
+		}
+	}
+	for _, r := range acted.Refused {
+		a.complain("run "+idText(r.ID)+": "+r.Detail, "")
+	}
+	if len(acted.Refused) > 0 {
+		return statusError(exitFailed)
+	}
+	return nil
+}
+
+// actedText says what was done to a run. One that is being canceled still runs.
+func actedText(do api.Action, done string, r *api.Run) string {
+	text := clean(r.Job) + ": run " + idText(r.ID) + " "
+	if do == api.Cancel && r.State == api.StateRunning {
+		return text + "is told to stop"
+	}
+	return text + done
+}
