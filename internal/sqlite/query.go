@@ -165,7 +165,9 @@ func (s *selection) parts() []part {
 	}
 	var parts []part
 	for _, state := range s.States {
-		parts = append(parts, s.partOf(state))
+		if literal(state) != noState {
+			parts = append(parts, s.partOf(state))
+		}
 	}
 	return parts
 }
@@ -231,10 +233,13 @@ func (s *selection) part(from string, states []run.State, job string, args ...an
 	return part{b.String(), args}
 }
 
+// noState is a literal that no run has as its state.
+const noState = "'none'"
+
 // literal quotes a state; one that does not exist selects nothing.
 func literal(s run.State) string {
 	if !slices.Contains(s.Values(), string(s)) {
-		return "'none'"
+		return noState
 	}
 	return "'" + string(s) + "'"
 }

@@ -28,6 +28,7 @@ type writer struct {
 	cache   *txCache
 	wake    chan struct{}
 	stopped chan struct{}
+	commits atomic.Int64
 
 	mu     sync.Mutex
 	queue  []*op
@@ -185,6 +186,7 @@ func (w *writer) transact(group []*op) error {
 		t.forget()
 		return err
 	}
+	w.commits.Add(1)
 	t.committed()
 	return nil
 }
