@@ -24,6 +24,7 @@ import (
 	"github.com/poold/poold/internal/jobs"
 	"github.com/poold/poold/internal/jobs/exec"
 	"github.com/poold/poold/internal/jobs/http"
+	"github.com/poold/poold/internal/jobs/secret"
 	"github.com/poold/poold/internal/output"
 	"github.com/poold/poold/internal/run"
 	"github.com/poold/poold/internal/scheduler"
@@ -39,11 +40,20 @@ type Options struct {
 	Getenv  func(string) string
 }
 
-// Types returns a registry of the job types that are built in.
-func Types(log *slog.Logger) jobs.Registry {
+// Types returns a registry of the job types that are built in. Their references
+// are read from this process's surroundings, and `${env:POOLD_SOCKET}` is the
+// given socket of the daemon.
+func Types(log *slog.Logger, socket string) jobs.Registry {
+	secrets := secret.System()
+	secrets.Getenv = func(key string) (string, bool) {
+		if key == "POOLD_SOCKET" && socket != "" {
+			return socket, true
+		}
+		return os.LookupEnv(key)
+	}
 	return jobs.NewRegistry(map[string]jobs.Type{
-		"exec": exec.New(exec.Options{Log: log}),
-		"http": http.New(http.Options{Log: log}),
+		"exec": exec.New(exec.Options{Log: log, Secrets: secrets}),
+		"http": http.New(http.Options{Log: log, Secrets: secrets}),
 	})
 }
 
@@ -107,8 +117,7 @@ func load(o Options) (*Daemon, error) {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
-	quiet := slog.New(slog.DiscardHandler)
-	o.Config.Types = Types(quiet)
+	o.Config.Types = Types(slog.New(slog.DiscardHandler), "")
 	cfg, err := config.Load(o.Config)
 	if err != nil {
 		return nil, err
@@ -117,7 +126,7 @@ func load(o Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Config.Types = Types(log)
+	o.Config.Types = Types(log, cfg.Daemon.Socket)
 	if cfg, err = config.Load(o.Config); err != nil {
 		return nil, err
 	}

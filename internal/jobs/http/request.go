@@ -19,6 +19,7 @@ type call struct {
 	req    *nethttp.Request
 	shown  string         // METHOD URL, without secrets
 	reader *secret.Reader // knows the secrets in it
+	socket string         // unix socket to send it to; empty: none
 	guard  redirects
 }
 
@@ -38,11 +39,26 @@ func (h *Type) newCall(ctx context.Context, s *Settings, t jobs.Task) (*call, er
 	if err != nil {
 		return nil, errors.New("make the request: " + c.reader.Mask(err.Error()))
 	}
+	if c.socket, err = c.socketPath(s, t); err != nil {
+		return nil, fmt.Errorf("socket: %w", err)
+	}
 	c.guard = redirects{follow: s.followsRedirects(), socket: s.Socket != "", secretBody: bodySecret}
 	if err := c.setHeaders(s, t); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// socketPath is the unix socket to send to, or empty for none.
+func (c *call) socketPath(s *Settings, t jobs.Task) (string, error) {
+	path, _, err := c.expand(s.Socket, t)
+	if err != nil || s.Socket == "" {
+		return "", err
+	}
+	if message, hint := wrongSocket(path); message != "" {
+		return "", fmt.Errorf("%s; %s", message, hint)
+	}
+	return path, nil
 }
 
 // url fills in the url twice: to be sent, and to be seen.

@@ -27,7 +27,7 @@ func (h *Type) Run(ctx context.Context, t jobs.Task) jobs.Outcome {
 	if err != nil {
 		return notStarted(err)
 	}
-	client := nethttp.Client{Transport: h.transport(s.Socket), CheckRedirect: c.guard.check}
+	client := nethttp.Client{Transport: h.transport(c.socket), CheckRedirect: c.guard.check}
 	began := time.Now()
 	resp, err := client.Do(c.req) //nolint:bodyclose // closed in receive
 	if err != nil {

@@ -185,15 +185,31 @@ func (s *Settings) checkURL(p *problems) {
 const maxSocket = 107
 
 func (s *Settings) checkSocket(p *problems) {
+	tmpl, err := secret.Parse(s.Socket)
 	switch {
 	case s.Socket == "":
 	case jobs.Placeholder(s.Socket) != "":
 		p.add(jobs.Placeholder(s.Socket)+" is not replaced here", "write the path itself", "socket")
-	case !filepath.IsAbs(s.Socket) && s.Socket[0] != '@':
-		p.add(fmt.Sprintf("%q is not an absolute path", s.Socket), "begin it with /, or with @ for an abstract socket", "socket")
-	case len(s.Socket) > maxSocket || strings.ContainsRune(s.Socket, 0):
-		p.add("no socket can have that path", fmt.Sprintf("it has at most %d bytes and no zero byte", maxSocket), "socket")
+	case err != nil:
+		*p = append(*p, secret.Problem(err, "socket"))
+	case tmpl.Has(secret.Reference):
+		// read at the attempt's start, and checked then
+	default:
+		if message, hint := wrongSocket(s.Socket); message != "" {
+			p.add(message, hint, "socket")
+		}
 	}
+}
+
+// wrongSocket says why the path cannot be that of a socket, or nothing.
+func wrongSocket(path string) (message, hint string) {
+	switch {
+	case path == "" || (!filepath.IsAbs(path) && path[0] != '@'):
+		return fmt.Sprintf("%q is not an absolute path", path), "begin it with /, or with @ for an abstract socket"
+	case len(path) > maxSocket || strings.ContainsRune(path, 0):
+		return "no socket can have that path", fmt.Sprintf("it has at most %d bytes and no zero byte", maxSocket)
+	}
+	return "", ""
 }
 
 // ownHeaders are written by the transport from what it knows better.
