@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -64,7 +63,7 @@ func (a *app) actCommand(do api.Action, short, done, example string) *cobra.Comm
 				return err
 			}
 			if len(args) == 0 && !yes {
-				if err := a.confirm(cmd.Context(), do, sel); err != nil {
+				if sure, err := a.confirm(cmd.Context(), do, sel); err != nil || !sure {
 					return err
 				}
 			}
@@ -81,32 +80,33 @@ func (a *app) actCommand(do api.Action, short, done, example string) *cobra.Comm
 }
 
 // confirm shows how many runs are selected and asks whether that is meant. It
-// never acts where nobody can be asked.
-func (a *app) confirm(ctx context.Context, do api.Action, sel api.Selection) error {
+// never acts where nobody can be asked. It says no where there is nothing to
+// act on, too.
+func (a *app) confirm(ctx context.Context, do api.Action, sel api.Selection) (bool, error) {
 	sel.DryRun = true
 	counted, err := a.daemon().ActAll(ctx, do, sel)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if counted.Count == 0 {
 		a.say("no runs are selected")
 		if a.json {
 			err = a.emit(api.RunList{Runs: []api.Run{}})
 		}
-		return errors.Join(err, statusError(exitDone))
+		return false, err
 	}
 	what := string(do) + " " + plural(counted.Count, "run")
 	if !isTerminal(a.stdin) || !isTerminal(a.stderr) {
-		return usage("--yes does it without asking", "this would %s, and there is no terminal to ask at", what)
+		return false, usage("--yes does it without asking", "this would %s, and there is no terminal to ask at", what)
 	}
 	fmt.Fprintf(a.stderr, "%s? [y/N] ", what)
 	answer, _ := bufio.NewReader(a.stdin).ReadString('\n')
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
-		return nil
+		return true, nil
 	}
 	a.say("nothing was done")
-	return statusError(exitFailed)
+	return false, statusError(exitFailed)
 }
 
 func (a *app) printActed(do api.Action, done string, acted *api.Acted) error {
