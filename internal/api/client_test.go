@@ -21,7 +21,7 @@ func answering(t *testing.T, handler http.HandlerFunc) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: handler} //nolint:gosec // of a test
+	server := &http.Server{Handler: handler}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = server.Serve(ln) }()
 	client := New(socket)

@@ -20,7 +20,7 @@ const (
 )
 
 // Problem is an error as the API tells it, in the form of RFC 9457.
-type Problem struct {
+type Problem struct { //nolint:errname // RFC 9457 calls it that, and so does its schema
 	Type   string       `json:"type"`
 	Title  string       `json:"title"`
 	Status int          `json:"status"`

@@ -24,7 +24,7 @@ func TestExitStatusAndWhatIsPrinted(t *testing.T) {
 	answers := map[string]string{
 		"POST /jobs/nightly/run":       "201 " + queuedRun,
 		"POST /jobs/busy/run":          conflict,
-		"POST /jobs/nighlty/run":       `404 {"status":404,"code":"not_found","detail":"there is no job \"nighlty\"","hint":"did you mean nightly?"}`,
+		"POST /jobs/nightyl/run":       `404 {"status":404,"code":"not_found","detail":"there is no job \"nightyl\"","hint":"did you mean nightly?"}`,
 		"POST /jobs/broken/run":        `500 {"status":500,"code":"internal","detail":"disk full"}`,
 		"POST /jobs/elsewhere/run":     "502 <html>not poold</html>",
 		"POST /jobs/crawl/batch":       `201 {"batch":"b1","job":"crawl","total":2,"queued":2}`,
@@ -63,7 +63,7 @@ func TestExitStatusAndWhatIsPrinted(t *testing.T) {
 		"run takes an argument, even empty":   {args: "run nightly --arg= --priority=-3 --at +2h --queue", stdout: "17\n", request: `{"arg":"","priority":-3,"at":"+2h","queue":true}`},
 		"a run in the way is 1 and named":     {args: "run busy", status: 1, stderr: "run 12 of job nightly is not done\n  hint: --queue waits for it, --force runs beside it\n"},
 		"queue and force exclude each other":  {args: "run nightly --queue --force", status: 2, stderr: "exclude"},
-		"an unknown job is 1, with a guess":   {args: "run nighlty", status: 1, stderr: "did you mean nightly?"},
+		"an unknown job is 1, with a guess":   {args: "run nightyl", status: 1, stderr: "did you mean nightly?"},
 		"an error of the daemon's own is 1":   {args: "run broken", status: 1, stderr: "disk full\n  hint: the daemon's log"},
 		"something else at the socket is 1":   {args: "run elsewhere", status: 1, stderr: "502 Bad Gateway: <html>"},
 		"a run that fails under wait is 1":    {args: "run nightly --wait", status: 1, stdout: "17\n", stderr: "nightly: run 17 failed after 3s (exit 3): exit status 3"},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -253,6 +252,3 @@ func (a *app) fieldAt(name string, at *api.Time) {
 		a.field(name, a.stamp(at)+" ("+a.age(at)+")")
 	}
 }
-
-// words joins names for a sentence.
-func words(names []string) string { return clean(strings.Join(names, ", ")) }

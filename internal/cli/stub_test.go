@@ -36,7 +36,7 @@ func newStub(t *testing.T, answers map[string]string) *stub {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: s} //nolint:gosec // of a test
+	server := &http.Server{Handler: s}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = server.Serve(ln) }()
 	t.Cleanup(func() { server.Close(); <-done })

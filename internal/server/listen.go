@@ -23,7 +23,7 @@ func Listen(ctx context.Context, path string) (net.Listener, error) {
 	if len(path) > maxSocketPath {
 		return nil, fmt.Errorf("listen at %s: the path has %d characters, and a socket's may have %d", path, len(path), maxSocketPath)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // the group must reach the socket
 		return nil, fmt.Errorf("make the socket's folder: %w", err)
 	}
 	if err := clearStale(ctx, path); err != nil {
@@ -34,7 +34,7 @@ func Listen(ctx context.Context, path string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen at %s: %w", path, err)
 	}
-	if err := os.Chmod(path, 0o660); err != nil {
+	if err := os.Chmod(path, 0o660); err != nil { //nolint:gosec // the group may connect
 		return nil, errors.Join(fmt.Errorf("set the socket's mode: %w", err), ln.Close())
 	}
 	return ln, nil

@@ -65,7 +65,7 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 		"an unknown path":                   {"GET", "/api/v1/nonsense", "", 404, "nothing at /api/v1/nonsense"},
 		"an unknown path outside":           {"GET", "/", "", 404, "openapi.json"},
 		"a method that is not for the path": {"DELETE", "/api/v1/runs", "", 405, "DELETE is not for"},
-		"a mistyped job":                    {"GET", "/api/v1/jobs/nighlty", "", 404, "did you mean nightly?"},
+		"a mistyped job":                    {"GET", "/api/v1/jobs/nightyl", "", 404, "did you mean nightly?"},
 		"a mistyped job in a filter":        {"GET", "/api/v1/runs?job=nighty", "", 404, "did you mean nightly?"},
 		"an id that is no number":           {"GET", "/api/v1/runs/abc", "", 422, "id"},
 		"an id below 1":                     {"GET", "/api/v1/runs/0", "", 422, "id"},

@@ -243,7 +243,7 @@ func TestInspect(t *testing.T) {
 			t.Errorf("%s: output %q", name, api.Or(s.Output, ""))
 		}
 	}
-	_, err := client.Inspect(t.Context(), "defualt")
+	_, err := client.Inspect(t.Context(), "defaul")
 	var p *api.Problem
 	if !errors.As(err, &p) || p.Hint != "did you mean default?" {
 		t.Errorf("got %+v", p)
