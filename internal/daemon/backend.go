@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/poold/poold/internal/api"
@@ -211,7 +213,7 @@ func (b *backend) Status(ctx context.Context) (api.Status, error) {
 	}
 	s := api.Status{
 		Version: d.o.Version, Host: d.host, PID: os.Getpid(), StartedAt: api.At(d.began),
-		Uptime: api.Duration(time.Since(d.began).Round(time.Second)), TimeZone: cfg.Zone.String(), Config: cfg.Path,
+		Uptime: api.Duration(time.Since(d.began).Round(time.Second)), TimeZone: zoneName(cfg.Zone), Config: cfg.Path,
 		StateDir: cfg.Daemon.StateDir, Pools: pools, PausedJobs: []api.Job{}, Running: []api.Run{}, NeedsRestart: []string{},
 	}
 	if p := d.pools.HostPause(); p != nil {
@@ -339,3 +341,16 @@ func pauseText(p dispatch.Pause) string {
 
 // isGone says whether the error is that there is nothing.
 func isGone(err error) bool { return errors.Is(err, os.ErrNotExist) }
+
+// zoneName names the zone; the host's by what /etc/localtime leads to.
+func zoneName(zone *time.Location) string {
+	if zone != time.Local {
+		return zone.String()
+	}
+	if path, err := filepath.EvalSymlinks("/etc/localtime"); err == nil {
+		if _, name, ok := strings.Cut(path, "/zoneinfo/"); ok {
+			return name
+		}
+	}
+	return zone.String()
+}

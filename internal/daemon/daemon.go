@@ -163,7 +163,7 @@ func (d *Daemon) open(ctx, hurry context.Context, hangups <-chan os.Signal) erro
 	d.background("retention", d.retain)
 	d.background("watchdog", func(ctx context.Context) error { return d.tell.watch(ctx, d.alive) })
 	d.background("status", d.keepStatus)
-	d.background("clock watch", func(ctx context.Context) error { return watchClock(ctx, d.clock.Wake) })
+	d.background("clock watch", func(ctx context.Context) error { return watchClock(ctx, d.clockSet) })
 	d.watchFiles(watcher, hangups)
 	d.rememberStart(cfg)
 	return nil
@@ -320,6 +320,13 @@ func (d *Daemon) listenForSignals(ctx context.Context, stopNow, stopHurry func()
 		stopHurry()
 	}()
 	return hangups
+}
+
+// clockSet makes whoever waits for a time look again.
+func (d *Daemon) clockSet() {
+	d.log.Info("the clock was set")
+	d.clock.Wake()
+	d.pools.Wake()
 }
 
 // alive says whether the daemon does its work: the ledger answers.

@@ -169,15 +169,25 @@ func (d *Dispatcher) conclude(t *task, next run.Next, attempt *run.Attempt) {
 func (d *Dispatcher) record(t *task, end run.End) {
 	d.o.Ledger.Finish(end, func(ended run.Ended, err error) {
 		if err != nil && !errors.Is(err, run.ErrStale) && !errors.Is(err, run.ErrClosed) {
-			d.o.Log.Error("record an end", "run", t.run.ID, "err", err)
-			time.AfterFunc(retryRecord, func() { d.record(t, end) })
-			return
+			d.complain("record an end; trying again", "run", t.run.ID, "err", err)
+			if !d.givesUp() {
+				time.AfterFunc(retryRecord, func() { d.record(t, end) })
+				return
+			}
 		}
 		d.recorded(t, end, ended, err)
 		if t.claimed {
 			d.busy.Done()
 		}
 	})
+}
+
+// givesUp says whether the daemon stops and has waited long enough for the
+// ledger. The next one finds the run lost.
+func (d *Dispatcher) givesUp() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.hopeless
 }
 
 // recorded goes on from an end that is durable.

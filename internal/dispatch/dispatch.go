@@ -116,8 +116,10 @@ type Dispatcher struct {
 	hushed     map[string]Pause        // pools paused by hand
 	watched    map[int64]chan struct{} // closed at the run's next change
 	closing    bool
-	loading    sync.WaitGroup // feeds that read, pools that drain away
-	busy       sync.WaitGroup // runs in a worker's hand, until recorded
+	hopeless   bool                 // an end that cannot be recorded is given up
+	said       map[string]time.Time // when an error was last logged
+	loading    sync.WaitGroup       // feeds that read, pools that drain away
+	busy       sync.WaitGroup       // runs in a worker's hand, until recorded
 	lifetime   context.Context
 	stop       context.CancelFunc
 }
@@ -141,6 +143,7 @@ func New(o Options) *Dispatcher {
 		hands:      map[string]Hand{},
 		hushed:     map[string]Pause{},
 		watched:    map[int64]chan struct{}{},
+		said:       map[string]time.Time{},
 	}
 	d.lifetime, d.stop = context.WithCancel(context.Background())
 	return d
@@ -216,7 +219,7 @@ func (d *Dispatcher) ripenOnce(ctx context.Context) time.Time {
 	ripe, err := d.o.Ledger.Ripen(ctx, now, ripenLimit)
 	if err != nil {
 		if ctx.Err() == nil {
-			d.o.Log.Error("look for due runs", "err", err)
+			d.complain("look for due runs", "err", err)
 		}
 		return now.Add(retryRecord)
 	}
@@ -290,6 +293,27 @@ func (d *Dispatcher) isClosing() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.closing
+}
+
+// Wake looks at the clock now: it was set.
+func (d *Dispatcher) Wake() { poke(d.ripen) }
+
+// sayEvery is how often an error that goes on is logged.
+const sayEvery = 10 * time.Second
+
+// complain logs an error of the ledger, which may meet every worker at once,
+// only now and then.
+func (d *Dispatcher) complain(what string, attrs ...any) {
+	d.mu.Lock()
+	now := time.Now()
+	quiet := now.Sub(d.said[what]) < sayEvery
+	if !quiet {
+		d.said[what] = now
+	}
+	d.mu.Unlock()
+	if !quiet {
+		d.o.Log.Error(what, attrs...)
+	}
 }
 
 // poke wakes whoever waits on a channel of size one; a wake-up that is already

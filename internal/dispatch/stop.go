@@ -197,11 +197,30 @@ func (d *Dispatcher) Close(ctx context.Context) {
 	case <-idle:
 	case <-ctx.Done():
 		d.interrupt()
-		<-idle
+		<-d.orHopeless(idle)
 	}
 	d.stop()
 	d.closePools()
 	d.loading.Wait()
+}
+
+// recordPatience is how long a stopping daemon tries to record what has ended.
+const recordPatience = 10 * time.Second
+
+// orHopeless returns the channel that closes when everything is recorded. While
+// it waits, ends that the ledger cannot take are given up after a while: a full
+// disk must not keep the daemon from stopping.
+func (d *Dispatcher) orHopeless(idle chan struct{}) chan struct{} {
+	give := time.AfterFunc(recordPatience, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.hopeless = true
+	})
+	go func() {
+		<-idle
+		give.Stop()
+	}()
+	return idle
 }
 
 // interrupt stops everything that runs because the daemon stops.

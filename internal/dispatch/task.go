@@ -51,7 +51,7 @@ func (t *task) work(ctx context.Context, worker int) {
 	}
 	if err := d.recordStart(ctx, t); err != nil {
 		if !errors.Is(err, errPutBack) {
-			d.o.Log.Error("record a start", "run", t.run.ID, "job", t.run.Job, "err", err)
+			d.complain("record a start", "run", t.run.ID, "job", t.run.Job, "err", err)
 		}
 		return
 	}
@@ -127,7 +127,7 @@ func expired() run.Next {
 func (d *Dispatcher) hold(t *task, on run.Resource, free []run.Resource) {
 	d.o.Ledger.Hold(&t.run, on, free, func(woken []run.Run, err error) {
 		if err != nil && !errors.Is(err, run.ErrStale) {
-			d.o.Log.Error("hold a run back", "run", t.run.ID, "err", err)
+			d.complain("hold a run back", "run", t.run.ID, "err", err)
 			d.later(func() { d.hold(t, on, free) })
 			return
 		}

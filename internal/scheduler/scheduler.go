@@ -71,9 +71,10 @@ const (
 
 // Scheduler decides occurrences.
 type Scheduler struct {
-	o      Options
-	wake   chan struct{}
-	listed sync.WaitGroup // arguments being listed
+	o       Options
+	wake    chan struct{}
+	listed  sync.WaitGroup // arguments being listed
+	failing bool           // the ledger took nothing last time; tick's own
 
 	mu      sync.Mutex
 	program Program
@@ -257,12 +258,17 @@ func (s *Scheduler) tick(ctx context.Context, now time.Time) time.Time {
 
 	if len(subs) > 0 {
 		if _, err := s.o.Queue.Enqueue(ctx, subs, now); err != nil {
-			if ctx.Err() == nil {
-				s.o.Log.Error("record due runs; they are decided when it works again", "runs", len(subs), "err", err)
+			if ctx.Err() == nil && !s.failing {
+				s.o.Log.Error("record due runs; they are decided when it works again", "err", err)
 			}
+			s.failing = true
 			s.putBack(due, now.Add(retryWait))
 			return now.Add(retryWait)
 		}
+		if s.failing {
+			s.o.Log.Info("due runs are recorded again")
+		}
+		s.failing = false
 	}
 	return s.advance(due, now)
 }
