@@ -1,6 +1,10 @@
 package sqlite
 
 import (
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -57,4 +61,87 @@ func lifecycle(b *testing.B, l *Ledger, sub run.Submission) {
 	if err := <-answer; err != nil {
 		b.Error(err)
 	}
+}
+
+// filled is a state folder with a million queued runs.
+func filled(b *testing.B) string {
+	b.Helper()
+	dir := b.TempDir()
+	l, err := Open(b.Context(), Options{Dir: dir})
+	if err != nil {
+		b.Fatal(err)
+	}
+	def := job("bench")
+	began := time.Now()
+	const chunk = 100_000
+	for i := range 10 {
+		sub := run.Submission{Def: def, Batch: true, Runs: make([]run.New, chunk)}
+		for j := range sub.Runs {
+			sub.Runs[j] = run.New{Trigger: run.TriggerBatch, Arg: "https://example.org/" + strconv.Itoa(i*chunk+j)}
+		}
+		if _, err := l.Enqueue(b.Context(), []run.Submission{sub}, time.Now()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Logf("a million runs enqueued in %v, ten batches", time.Since(began))
+	if err := l.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return dir
+}
+
+// BenchmarkReopen measures how long a ledger with a million queued runs takes
+// to open and to give the first window.
+func BenchmarkReopen(b *testing.B) {
+	dir := filled(b)
+	debug.FreeOSMemory()
+	before := resident(b)
+	b.ResetTimer()
+	for range b.N {
+		l, err := Open(b.Context(), Options{Dir: dir})
+		if err != nil {
+			b.Fatal(err)
+		}
+		window, err := l.Window(b.Context(), "default", nil, 256)
+		if err != nil || len(window) != 256 {
+			b.Fatalf("got %d runs, %v", len(window), err)
+		}
+		b.StopTimer()
+		b.ReportMetric(float64(resident(b)-before)/1e6, "MB-more")
+		if err := l.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}
+
+// resident is the process's resident memory in bytes.
+func resident(b *testing.B) int64 {
+	b.Helper()
+	raw, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var size, pages int64
+	if _, err := fmt.Sscan(string(raw), &size, &pages); err != nil {
+		b.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
+}
+
+// BenchmarkWindow measures a read of the next stretch of a pool's queue.
+func BenchmarkWindow(b *testing.B) {
+	l := open(b)
+	sub := run.Submission{Def: job("bench"), Runs: make([]run.New, 20_000)}
+	if _, err := l.Enqueue(b.Context(), []run.Submission{sub}, time.Now()); err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		after := &run.Position{ID: int64(i % 19_000)}
+		if _, err := l.Window(b.Context(), "default", after, 256); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/256, "µs/run")
 }
