@@ -196,7 +196,7 @@ func (d *Daemon) openDispatch(ctx, hurry context.Context, cfg *config.Config) er
 		Ledger: d.ledger, Outputs: sinks{d.outputs}, Log: d.log,
 		LedgerID: d.ledger.ID(), Host: d.host,
 		Changed: func(r run.Run) { d.hub.Run(&r) },
-		Resized: d.recordSize,
+		Resized: d.recordSize, BatchEnd: d.hub.Batch,
 	})
 	if err := d.pools.Settle(ctx, cfg.Registry); err != nil {
 		return err

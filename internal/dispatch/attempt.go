@@ -219,6 +219,9 @@ func (d *Dispatcher) settled(ended run.Ended) {
 	for _, id := range ended.Replace {
 		go d.replace(id)
 	}
+	if ended.BatchEnd != "" {
+		d.o.BatchEnd(ended.BatchEnd)
+	}
 	if !ended.NextDue.IsZero() {
 		poke(d.ripen)
 	}

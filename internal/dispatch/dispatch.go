@@ -78,16 +78,17 @@ type Output interface {
 	Close() (written int64, err error)
 }
 
-// Options are what a Dispatcher is made of. All but Changed and
-// Resized are needed.
+// Options are what a Dispatcher is made of. All but the functions
+// are needed; those must not block.
 type Options struct {
 	Ledger   Ledger
 	Outputs  Outputs
 	Log      *slog.Logger
 	LedgerID string        // marks what is started for this ledger
 	Host     string        // recorded with each attempt
-	Changed  func(run.Run) // told of each recorded change; must not block
+	Changed  func(run.Run) // told of each recorded change
 	Resized  func(pool string, workers int, at time.Time)
+	BatchEnd func(id string) // told when all runs of a batch are final
 }
 
 // Program is the configuration as dispatch needs it. Apply swaps it whole; the
@@ -132,6 +133,9 @@ func New(o Options) *Dispatcher {
 	}
 	if o.Resized == nil {
 		o.Resized = func(string, int, time.Time) {}
+	}
+	if o.BatchEnd == nil {
+		o.BatchEnd = func(string) {}
 	}
 	d := &Dispatcher{
 		o:          o,

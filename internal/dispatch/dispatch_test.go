@@ -284,6 +284,9 @@ func TestABatchSetsOffItsFollowersOnce(t *testing.T) {
 		if err != nil || len(follow) != 1 {
 			t.Fatalf("the batch set off %d runs, %v; want 1", len(follow), err)
 		}
+		if len(h.ends) != 1 || <-h.ends != "b1" {
+			t.Error("the end of the batch was not told once")
+		}
 		if follow[0].Arg != "" || follow[0].Trigger != run.TriggerAfter {
 			t.Errorf("it has argument %q and trigger %s", follow[0].Arg, follow[0].Trigger)
 		}

@@ -88,6 +88,7 @@ type host struct {
 	ledger *sqlite.Ledger
 	d      *dispatch.Dispatcher
 	prog   dispatch.Program
+	ends   chan string // batches that have ended
 	stop   context.CancelFunc
 	ended  chan struct{}
 }
@@ -119,7 +120,7 @@ func pool(name string, workers int) dispatch.Pool {
 func newHost(t *testing.T, pools []dispatch.Pool, defs ...*jobs.Definition) *host {
 	t.Helper()
 	h := &host{
-		t: t, dir: t.TempDir(),
+		t: t, dir: t.TempDir(), ends: make(chan string, 100),
 		typ:  &scripted{do: succeed, ask: func(jobs.Task) int { return 0 }, running: map[string]int{}, most: map[string]int{}},
 		prog: dispatch.Program{Jobs: map[string]*jobs.Definition{}, Pools: map[string]dispatch.Pool{}},
 	}
@@ -148,6 +149,7 @@ func (h *host) open() {
 	}
 	h.d = dispatch.New(dispatch.Options{
 		Ledger: h.ledger, Outputs: sinks{outputs}, Log: slog.New(slog.DiscardHandler), LedgerID: h.ledger.ID(), Host: "h",
+		BatchEnd: func(id string) { h.ends <- id },
 	})
 	if err := h.d.Settle(ctx, h.prog.Registry); err != nil {
 		h.t.Fatal(err)
