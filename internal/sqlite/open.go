@@ -8,12 +8,12 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,12 +32,11 @@ func lockDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the state folder: %w", err)
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	err = flock(f)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		holder, _ := io.ReadAll(io.LimitReader(f, 20))
 		_ = f.Close()
 		return nil, fmt.Errorf("another poold (pid %s) uses %s; stop it, or give this one its own --state-dir",
-			pidText(holder), dir)
+			holder(f.Name()), dir)
 	}
 	if err != nil {
 		_ = f.Close()
@@ -50,9 +49,35 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
-func pidText(raw []byte) string {
+// A lock whose holder is dead is waited for this long, and asked for this often.
+const (
+	deadHolderWait  = 2 * time.Second
+	deadHolderEvery = 5 * time.Millisecond
+)
+
+// flock locks the file, without waiting for a holder that lives. A daemon that
+// was killed while it started a command is survived for a moment by that child,
+// which has the lock until it has become the command. Whoever gets the lock can
+// therefore find every command by its environment.
+func flock(f *os.File) error {
+	for waited := time.Duration(0); ; waited += deadHolderEvery {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) || waited >= deadHolderWait {
+			return err
+		}
+		pid, convErr := strconv.Atoi(holder(f.Name()))
+		if convErr != nil || !errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+			return err
+		}
+		time.Sleep(deadHolderEvery)
+	}
+}
+
+// holder is the pid in a lock file.
+func holder(path string) string {
+	raw, _ := os.ReadFile(path)
 	pid, err := strconv.Atoi(string(bytes.TrimSpace(raw)))
-	if err != nil {
+	if err != nil || pid <= 0 {
 		return "unknown"
 	}
 	return strconv.Itoa(pid)

@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/poold/poold/internal/run"
 )
@@ -22,6 +26,27 @@ func TestOpenRefusesAFolderThatIsInUse(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
+	openIn(t, dir)
+}
+
+func TestOpenWaitsForTheLockOfAHolderThatIsDead(t *testing.T) {
+	dir := t.TempDir()
+	dead := exec.Command("true")
+	if err := dead.Run(); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := os.Create(filepath.Join(dir, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintln(lock, dead.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	child := time.AfterFunc(30*time.Millisecond, func() { _ = lock.Close() }) // it becomes the command
+	defer child.Stop()
 	openIn(t, dir)
 }
 
