@@ -60,7 +60,7 @@ job: the output of its last run, or with --since of all its runs since then.`,
 }
 
 // runToRead is the run that an argument means: itself, or of a job the last
-// one that was started or will be.
+// one that was started, or where there is none the last one that will be.
 func (a *app) runToRead(ctx context.Context, arg string) (api.Run, error) {
 	if isRun(arg) {
 		id, err := runID(arg)
@@ -74,9 +74,14 @@ func (a *app) runToRead(ctx context.Context, arg string) (api.Run, error) {
 	if err != nil {
 		return api.Run{}, err
 	}
-	for _, r := range runs {
-		if r.Attempts > 0 || !r.Final() {
-			return r, nil
+	for _, has := range []func(*api.Run) bool{
+		func(r *api.Run) bool { return r.Attempts > 0 },
+		func(r *api.Run) bool { return !r.Final() },
+	} {
+		for i := range runs {
+			if has(&runs[i]) {
+				return runs[i], nil
+			}
 		}
 	}
 	return api.Run{}, fmt.Errorf("job %s has no run that was started", arg)
