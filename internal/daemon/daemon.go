@@ -156,16 +156,16 @@ func (d *Daemon) open(ctx, hurry context.Context, hangups <-chan os.Signal) erro
 	if err != nil {
 		return fmt.Errorf("open the socket: %w", err)
 	}
-	d.openServer(listener)
 	if err := d.openScheduler(ctx, cfg); err != nil {
-		return err
+		return errors.Join(err, listener.Close())
 	}
+	d.rememberStart(cfg)
+	d.openServer(listener)
 	d.background("retention", d.retain)
 	d.background("watchdog", func(ctx context.Context) error { return d.tell.watch(ctx, d.alive) })
 	d.background("status", d.keepStatus)
 	d.background("clock watch", func(ctx context.Context) error { return watchClock(ctx, d.clockSet) })
 	d.watchFiles(watcher, hangups)
-	d.rememberStart(cfg)
 	return nil
 }
 

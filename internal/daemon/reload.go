@@ -29,9 +29,6 @@ func (d *Daemon) doReload(ctx context.Context, trigger string, dryRun bool) (api
 	d.reload.Lock()
 	defer d.reload.Unlock()
 	now := time.Now()
-	d.tell.reloading()
-	defer func() { d.tell.ready(d.summary()) }()
-
 	next, err := config.Load(d.o.Config)
 	if err != nil {
 		return d.refuseReload(now, trigger, dryRun, err)
@@ -53,7 +50,9 @@ func (d *Daemon) doReload(ctx context.Context, trigger string, dryRun bool) (api
 	if dryRun {
 		return done, nil
 	}
+	d.tell.reloading()
 	d.apply(ctx, next)
+	d.tell.ready(d.summary())
 	d.reload.running, d.reload.last = done, &done
 	d.log.Info("configuration reloaded", "trigger", trigger, "plan", planText(&plan))
 	for _, key := range plan.NeedsRestart {
