@@ -1,0 +1,24 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"poold": main})
+}
+
+// TestStories runs the scripts of testdata/script. Each is a promise that poold
+// makes to its operator, kept by the real program: a daemon as a process of its
+// own and the commands beside it. The commands that the scripts have beyond
+// testscript's are in story_test.go.
+func TestStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		Setup:               setUpStory,
+		Cmds:                storyCommands(),
+		RequireUniqueNames:  true,
+	})
+}
