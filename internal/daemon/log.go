@@ -30,7 +30,7 @@ func newLogger(w io.Writer, level, format string, getenv func(string) string) (*
 	if getenv("JOURNAL_STREAM") != "" && !isTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: least, ReplaceAttr: withoutTime})), nil
 	}
-	return slog.New(tint.NewHandler(w, &tint.Options{
+	return slog.New(tint.NewTextHandler(w, &tint.Options{
 		Level: least, TimeFormat: time.TimeOnly, NoColor: !isTerminal(w) || getenv("NO_COLOR") != "",
 	})), nil
 }

@@ -229,7 +229,7 @@ func (d *Dispatcher) ripenOnce(ctx context.Context) time.Time {
 	}
 	d.offer(ripe.Ready)
 	for i := range ripe.Expired {
-		d.expire(&ripe.Expired[i], now)
+		d.expire(&ripe.Expired[i])
 	}
 	if len(ripe.Ready) == ripenLimit {
 		return now

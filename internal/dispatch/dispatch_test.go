@@ -135,7 +135,7 @@ func TestRetryWaitsForItsBackoff(t *testing.T) {
 		if diff := cmp.Diff([]string{"queued retry"}, h.states(ids...)); diff != "" {
 			t.Fatalf("after the first try (-want +got):\n%s", diff)
 		}
-		if wait := h.run(ids[0]).DueAt.Sub(time.Now()); wait < 3*time.Second || wait > 10*time.Second {
+		if wait := time.Until(h.run(ids[0]).DueAt); wait < 3*time.Second || wait > 10*time.Second {
 			t.Errorf("it is due in %v, want 5 to 10 s after its end", wait)
 		}
 		h.wait(time.Minute)

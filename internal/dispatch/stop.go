@@ -146,7 +146,7 @@ func (d *Dispatcher) endQueued(r *run.Run, next run.Next) error {
 }
 
 // expire skips a queued run that was not started in time.
-func (d *Dispatcher) expire(r *run.Run, now time.Time) {
+func (d *Dispatcher) expire(r *run.Run) {
 	d.mu.Lock()
 	t, ok := d.tasks[r.ID]
 	if ok {

@@ -141,7 +141,7 @@ func (d *Dispatcher) hold(t *task, on run.Resource, free []run.Resource) {
 			return
 		}
 		if stopped != nil {
-			go d.stopQueued(t.run.ID, stopped)
+			go func() { _ = d.stopQueued(t.run.ID, stopped) }()
 		}
 		if givenBack { // while the record was on its way
 			go d.wake(on, false)

@@ -74,7 +74,7 @@ func (f *follower) copy(ctx context.Context) error {
 	copied := false
 	for ctx.Err() == nil {
 		data, err := f.cursor.next(f.buf, math.MaxInt64)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

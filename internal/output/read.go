@@ -88,7 +88,7 @@ func (s *Store) Tail(run int64, attempt, lines int) ([]byte, error) {
 	buf := make([]byte, chunk)
 	for len(out) < 2*tailMost { // more, only if the file is truncated and refilled now
 		data, err := c.next(buf, size)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -137,7 +137,7 @@ func (c *cursor) next(buf []byte, limit int64) ([]byte, error) {
 			most = min(most, had.start-c.off)
 		}
 		n, err := c.file.ReadAt(buf[:most], c.off)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, fmt.Errorf("read output: %w", err)
 		}
 		if n == 0 {
@@ -190,7 +190,7 @@ func (c *cursor) tailStart(size int64, lines int) (int64, error) {
 			low = max(low, hole.end)
 		}
 		n, err := c.file.ReadAt(buf[:pos-low], low)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return 0, fmt.Errorf("read output: %w", err)
 		}
 		text := buf[:n]

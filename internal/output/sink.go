@@ -28,10 +28,10 @@ type Sink struct {
 
 type owner struct{ uid, gid int }
 
-// Sink returns the sink of an attempt. The attempt may keep max bytes; 0
+// Sink returns the sink of an attempt. The attempt may keep most bytes; 0
 // means as many as it prints. Nothing is created yet.
-func (s *Store) Sink(run int64, attempt int, max int64) *Sink {
-	return &Sink{store: s, run: run, attempt: attempt, max: max}
+func (s *Store) Sink(run int64, attempt int, most int64) *Sink {
+	return &Sink{store: s, run: run, attempt: attempt, max: most}
 }
 
 // Write appends p. The cap holds when it returns.

@@ -16,7 +16,7 @@ type round struct {
 	left  sync.WaitGroup
 }
 
-func newRound(n int, ctx context.Context) *round {
+func newRound(ctx context.Context, n int) *round {
 	r := &round{tasks: make([]Task, n)}
 	for i := range r.tasks {
 		r.tasks[i] = Task{Ctx: ctx, Do: func(context.Context, int) { r.left.Done() }}
@@ -25,7 +25,7 @@ func newRound(n int, ctx context.Context) *round {
 }
 
 // submit submits n tasks, going round the stock.
-func (r *round) submit(b *testing.B, p *Pool, n int) {
+func (r *round) submit(p *Pool, n int) {
 	for i := range n {
 		for p.Submit(&r.tasks[i%len(r.tasks)]) != nil {
 			runtime.Gosched() // still on its way through the pool
@@ -58,13 +58,13 @@ func benchEmpty(b *testing.B, ctx context.Context, producers, size int) {
 	p := benchPool(b, size)
 	rounds := make([]*round, producers)
 	for i := range rounds {
-		rounds[i] = newRound(1<<14, ctx)
+		rounds[i] = newRound(ctx, 1<<14)
 		rounds[i].left.Add(b.N/producers + 1)
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
 	for _, r := range rounds {
-		go r.submit(b, p, b.N/producers+1)
+		go r.submit(p, b.N/producers+1)
 	}
 	for _, r := range rounds {
 		r.left.Wait()
@@ -74,7 +74,7 @@ func benchEmpty(b *testing.B, ctx context.Context, producers, size int) {
 // BenchmarkSubmit is the submit path alone: nothing starts.
 func BenchmarkSubmit(b *testing.B) {
 	p := benchPool(b, 0)
-	tasks := newRound(1<<10, nil).tasks
+	tasks := newRound(nil, 1<<10).tasks
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		t := &tasks[i%len(tasks)]

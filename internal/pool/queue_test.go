@@ -129,7 +129,7 @@ func TestRemovedTaskIsNotHeld(t *testing.T) {
 	q.push(&neighbours[1])
 	q.remove(task)
 	w := weak.Make(task)
-	task = nil
+	task = nil //nolint:ineffassign // so that nothing holds it any more
 	for range 3 {
 		runtime.GC()
 	}

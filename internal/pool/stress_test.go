@@ -27,7 +27,11 @@ type meter struct {
 
 func (m *meter) in(weight int) {
 	now := m.busy.Add(int64(weight))
-	for most := m.most.Load(); now > most && !m.most.CompareAndSwap(most, now); most = m.most.Load() {
+	for {
+		most := m.most.Load()
+		if now <= most || m.most.CompareAndSwap(most, now) {
+			return
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 )
@@ -69,12 +70,12 @@ func (p *Pool) SubmitWait(ctx context.Context, t *Task) error {
 		return err
 	}
 	p.lock()
-	switch err := p.refusalLocked(1); err {
-	case nil:
+	switch err := p.refusalLocked(1); {
+	case err == nil:
 		p.pushLocked(t)
 		p.unlock()
 		return nil
-	case ErrFull:
+	case errors.Is(err, ErrFull):
 	default:
 		p.mu.Unlock()
 		t.release()

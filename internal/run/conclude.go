@@ -40,9 +40,9 @@ func Conclude(def *jobs.Definition, r *Run, out jobs.Outcome, cause error, now t
 	case errors.Is(cause, jobs.ErrShrunk):
 		return Next{State: Canceled, Reason: ReasonShrink, Outcome: "canceled", Error: "stopped by a shrink of its pool"}
 	case errors.Is(cause, jobs.ErrRequeued):
-		return again(def, r, now, ReasonRequeued, "stopped by a shrink of its pool")
+		return again(def, now, ReasonRequeued, "stopped by a shrink of its pool")
 	case errors.Is(cause, jobs.ErrShutdown):
-		return again(def, r, now, ReasonInterrupted, "interrupted by the daemon's stop")
+		return again(def, now, ReasonInterrupted, "interrupted by the daemon's stop")
 	case errors.Is(cause, jobs.ErrTimeout):
 		out.Reason, out.NoRetry = string(ReasonTimeout), false
 		out.Error = "stopped after its timeout of " + def.Timeout.String()
@@ -77,7 +77,7 @@ func afterFailure(def *jobs.Definition, r *Run, out jobs.Outcome, now time.Time,
 
 // again queues a run that was cut short from outside; one that may be started
 // only once has failed instead.
-func again(def *jobs.Definition, r *Run, now time.Time, why Reason, text string) Next {
+func again(def *jobs.Definition, now time.Time, why Reason, text string) Next {
 	if !def.Retry.Restartable() {
 		return Next{
 			State: Failed, Reason: ReasonLost, Outcome: string(ReasonLost),
@@ -109,7 +109,7 @@ func Backoff(r jobs.Retry, tries int, jitter float64) time.Duration {
 }
 
 // Jitter returns a random number in [0,1) for Conclude.
-func Jitter() float64 { return rand.Float64() } //nolint:gosec // spreads load, guards nothing
+func Jitter() float64 { return rand.Float64() }
 
 func exitIn(codes []int, out jobs.Outcome) bool {
 	return out.ExitCode != nil && slices.Contains(codes, *out.ExitCode)

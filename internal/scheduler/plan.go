@@ -258,5 +258,5 @@ func randomUpTo(span time.Duration) time.Duration {
 	if span <= 0 {
 		return 0
 	}
-	return rand.N(span) //nolint:gosec // spreads load, guards nothing
+	return rand.N(span)
 }

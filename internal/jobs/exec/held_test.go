@@ -90,8 +90,13 @@ func TestHeldInModeProcessStopsTheMainProcessAlone(t *testing.T) {
 
 func TestHeldIgnoresWhatMakesNoSense(t *testing.T) {
 	for _, env := range []map[string]string{
-		{}, {varRunID: "7"}, {varRunID: "x", varAttempt: "1"}, {varRunID: "0", varAttempt: "1"},
-		{varRunID: "-1", varAttempt: "1"}, {varRunID: "1", varAttempt: "0"}, {varRunID: "99999999999999999999", varAttempt: "1"},
+		{},
+		{varRunID: "7"},
+		{varRunID: "x", varAttempt: "1"},
+		{varRunID: "0", varAttempt: "1"},
+		{varRunID: "-1", varAttempt: "1"},
+		{varRunID: "1", varAttempt: "0"},
+		{varRunID: "99999999999999999999", varAttempt: "1"},
 	} {
 		if key, ok := keyOf(proc.Found{Env: env}); ok {
 			t.Errorf("%v gave %v", env, key)

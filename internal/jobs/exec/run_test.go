@@ -32,19 +32,23 @@ func TestOutcomeIsHowTheMainProcessEnded(t *testing.T) {
 		{"a status above 128 is a status", Settings{Shell: "exit 137"}, jobs.Outcome{Reason: "exit", ExitCode: code(137), Error: "exit status 137"}},
 		{"a signal is a signal", Settings{Shell: "kill -KILL $$"}, jobs.Outcome{Reason: "signal", Signal: "KILL", Error: "killed by signal KILL"}},
 		{
-			"a missing program is not started", Settings{Command: []string{"/no/such"}},
+			"a missing program is not started",
+			Settings{Command: []string{"/no/such"}},
 			jobs.Outcome{Reason: "start", Error: "/no/such does not exist; check the path"},
 		},
 		{
-			"a missing folder is not started", Settings{Command: []string{"true"}, Dir: "/no/such"},
+			"a missing folder is not started",
+			Settings{Command: []string{"true"}, Dir: "/no/such"},
 			jobs.Outcome{Reason: "start", Error: "dir /no/such does not exist; create it, or change dir"},
 		},
 		{
-			"a secret that cannot be read is not started", Settings{Command: []string{"true"}, Env: map[string]string{"A": "${file:/no/such}"}},
+			"a secret that cannot be read is not started",
+			Settings{Command: []string{"true"}, Env: map[string]string{"A": "${file:/no/such}"}},
 			jobs.Outcome{Reason: "start", Error: "env.A: ${file:/no/such}: no such file or directory"},
 		},
 		{
-			"settings that cannot be read are not started", Settings{},
+			"settings that cannot be read are not started",
+			Settings{},
 			jobs.Outcome{Reason: "start", Error: "settings: there is nothing to run"},
 		},
 	}

@@ -30,7 +30,7 @@ func TestARedirectIsFollowedAndNamed(t *testing.T) {
 		case "/gone":
 			nethttp.Redirect(w, r, "/404", nethttp.StatusFound)
 		case "/404":
-			w.WriteHeader(404)
+			w.WriteHeader(nethttp.StatusNotFound)
 		default:
 			echo(w, r)
 		}

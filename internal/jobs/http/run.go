@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	nethttp "net/http"
@@ -29,7 +30,7 @@ func (h *Type) Run(ctx context.Context, t jobs.Task) jobs.Outcome {
 	}
 	client := nethttp.Client{Transport: h.transport(c.socket), CheckRedirect: c.guard.check}
 	began := time.Now()
-	resp, err := client.Do(c.req) //nolint:bodyclose // closed in receive
+	resp, err := client.Do(c.req)
 	if err != nil {
 		return c.failed(ctx, err)
 	}
@@ -108,16 +109,16 @@ func (c *call) receive(resp *nethttp.Response, out *sink, took time.Duration, ke
 	masked := c.reader.Writer(out)
 	fmt.Fprint(masked, c.head(resp, took))
 	_, err := io.Copy(masked, io.LimitReader(resp.Body, keep))
-	masked.Flush() //nolint:errcheck // out remembers
+	masked.Flush() // out remembers its error
 	if err != nil {
 		return err
 	}
 	defer time.AfterFunc(drainTime, cancel).Stop()
 	dropped, err := io.CopyN(io.Discard, resp.Body, drainBytes)
 	switch {
-	case dropped > 0 && err == io.EOF:
+	case dropped > 0 && errors.Is(err, io.EOF):
 		fmt.Fprintf(out, "\n[… %d bytes dropped: max_body is %v …]\n", dropped, jobs.Size(keep))
-	case dropped > 0 || err != io.EOF:
+	case dropped > 0 || !errors.Is(err, io.EOF):
 		fmt.Fprintf(out, "\n[… the rest dropped: max_body is %v …]\n", jobs.Size(keep))
 	}
 	return nil

@@ -74,7 +74,7 @@ func TestSecretsAreSentButNotShown(t *testing.T) {
 	var seen atomic.Value
 	srv := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		seen.Store(r.URL.Query().Get("t") + " " + r.Header.Get("Authorization") + r.URL.Path)
-		w.WriteHeader(403)
+		w.WriteHeader(nethttp.StatusForbidden)
 		fmt.Fprintf(w, "no %s at %s", r.Header.Get("Authorization"), r.RequestURI)
 	})
 	s := Settings{
@@ -353,7 +353,7 @@ func TestAUnixSocket(t *testing.T) {
 	if got.OK || !strings.Contains(got.Error, "redirected to elsewhere.example, which is not behind the socket") {
 		t.Errorf("%+v", got)
 	}
-	if typ.transport(path) != typ.transport(path) || typ.transport(path) == typ.transport("") {
+	if first, again := typ.transport(path), typ.transport(path); first != again || first == typ.transport("") {
 		t.Error("a socket's connections are not kept apart, or not kept")
 	}
 	got, _ = sendBy(t, typ, Settings{URL: "http://docker/", Socket: path + "x"}, "")
