@@ -115,9 +115,12 @@ func allOrNone(s *suite) {
 	if len(marks) != 0 {
 		s.Errorf("got watermarks %v, want none", marks)
 	}
-	after := s.add(job("third"), run.New{})
-	if got := s.get(after.ID); got.Job != "third" || got.Def.Name != "third" {
-		s.Errorf("the run after a refusal is of job %q with the definition of %q", got.Job, got.Def.Name)
+	third, other := s.add(job("third"), run.New{}), s.add(job("other"), run.New{})
+	s.reopen()
+	for _, r := range []run.Run{third, other} {
+		if got := s.get(r.ID); got.Def.Name != r.Job {
+			s.Errorf("the run of job %q has the definition of %q", r.Job, got.Def.Name)
+		}
 	}
 }
 

@@ -109,12 +109,19 @@ func (s *suite) hasAttempts(id int64, want []run.Attempt) {
 }
 
 func oddAttempt(s *suite) {
-	r := s.start(s.add(job("a"), run.New{}), clock(1))
-	e := endOf(r, failed(), clock(5))
-	e.Attempt.StartedAt, e.Attempt.FinishedAt, e.Attempt.Error = clock(2), clock(4), "in other words"
-	_, err := s.finish(e)
-	s.ok(err)
-	s.hasAttempts(r.ID, []run.Attempt{*e.Attempt})
+	for _, differ := range []func(*run.Attempt){
+		func(a *run.Attempt) { a.StartedAt = clock(2) },
+		func(a *run.Attempt) { a.FinishedAt = clock(4) },
+		func(a *run.Attempt) { a.Error = "in other words" },
+		func(a *run.Attempt) { a.Number = 7 },
+	} {
+		r := s.start(s.add(job("a"), run.New{}), clock(1))
+		e := endOf(r, failed(), clock(5))
+		differ(e.Attempt)
+		_, err := s.finish(e)
+		s.ok(err)
+		s.hasAttempts(r.ID, []run.Attempt{*e.Attempt})
+	}
 }
 
 func refunds(s *suite) {
@@ -199,8 +206,8 @@ func manyCallers(s *suite) {
 
 func afterClose(s *suite) {
 	r := s.add(job("a"), run.New{})
-	s.ok(s.Ledger.Close())
-	s.ok(s.Ledger.Close())
+	s.ok(s.Close())
+	s.ok(s.Close())
 	_, err := s.Enqueue(s.Context(), []run.Submission{{Def: job("a")}}, clock(0))
 	s.fails(err, run.ErrClosed)
 	s.fails(s.tryStart(r, clock(1)), run.ErrClosed)

@@ -121,11 +121,11 @@ func expires(s *suite) {
 func bumps(s *suite) {
 	first := s.add(job("a"), run.New{})
 	s.add(job("a"), run.New{Priority: 3})
-	s.add(job("a"), run.New{Priority: 8, DueAt: clock(50)})
+	s.add(job("a"), run.New{Priority: 11, DueAt: clock(50)})
 	s.hold(s.add(job("a", "l"), run.New{Priority: 9}), run.LockResource("l"))
 	got, err := s.Bump(s.Context(), first.ID)
 	s.ok(err)
-	if got.Priority <= 9 || got.Def == nil {
+	if got.Priority != 12 || got.Def == nil {
 		s.Errorf("got priority %d", got.Priority)
 	}
 	again, err := s.Bump(s.Context(), first.ID)

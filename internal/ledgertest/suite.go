@@ -51,7 +51,7 @@ func Run(t *testing.T, open func(t *testing.T, dir string) Ledger) {
 				s := &suite{T: t, open: open, dir: t.TempDir()}
 				s.Ledger = open(t, s.dir)
 				t.Cleanup(func() {
-					if err := s.Ledger.Close(); err != nil {
+					if err := s.Close(); err != nil {
 						t.Error(err)
 					}
 				})
@@ -73,7 +73,7 @@ type suite struct {
 // reopen closes the ledger and opens it again.
 func (s *suite) reopen() {
 	s.Helper()
-	s.ok(s.Ledger.Close())
+	s.ok(s.Close())
 	s.Ledger = s.open(s.T, s.dir)
 }
 

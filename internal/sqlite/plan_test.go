@@ -173,3 +173,12 @@ func TestListingHasADeadline(t *testing.T) {
 		t.Errorf("the next listing: %v", err)
 	}
 }
+
+func TestOverlapIsLookedUpByJobAndArgument(t *testing.T) {
+	l := analyzed(t)
+	const query = "SELECT id, state FROM runs INDEXED BY runs_active WHERE job = ? AND arg IS ? AND finished_at IS NULL LIMIT 1"
+	want := []string{"SEARCH runs USING INDEX runs_active (job=? AND arg=?)"}
+	if steps := explain(t, l, query); !slices.Equal(steps, want) {
+		t.Errorf("got %q, want %q", steps, want)
+	}
+}

@@ -170,3 +170,19 @@ func TestOldestWithOutput(t *testing.T) {
 		t.Errorf("after the fourth: got %v, %v", ids(got), err)
 	}
 }
+
+func TestPruneLeavesDefinitionsThatThisProcessUses(t *testing.T) {
+	l := open(t)
+	first, second := job("a"), job("a")
+	second.Description = "another definition"
+	end(t, l, start(t, l, enqueue(t, l, first, run.New{}, at(0)), at(0)), run.Next{State: run.Canceled}, at(1))
+	enqueue(t, l, second, run.New{}, at(2))
+	if n, err := l.Prune(t.Context(), Retention{Age: time.Minute, KeepPerJob: 1}, at(1000), nil); n != 1 || err != nil {
+		t.Fatalf("pruned %d, %v", n, err)
+	}
+	again := enqueue(t, l, first, run.New{}, at(1001))
+	l.defs.forget()
+	if r, err := l.Run(t.Context(), again.ID); err != nil || r.Def.Name != "a" || r.Def.Description != "" {
+		t.Errorf("got %+v, %v", r.Def, err)
+	}
+}
