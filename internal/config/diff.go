@@ -49,7 +49,7 @@ func Diff(old, updated *Config) Plan {
 	if old == nil {
 		old = &Config{Daemon: updated.Daemon, Retention: updated.Retention, TimeZone: updated.TimeZone}
 	}
-	p := Plan{Retention: old.Retention != updated.Retention, NeedsRestart: restartKeys(old.Daemon, updated.Daemon)}
+	p := Plan{Retention: old.Retention != updated.Retention, NeedsRestart: NeedsRestart(old.Daemon, updated.Daemon)}
 	p.JobsAdded, p.JobsRemoved = addedRemoved(old.Jobs, updated.Jobs)
 	p.PoolsAdded, p.PoolsRemoved = addedRemoved(old.Pools, updated.Pools)
 	for _, name := range updated.JobNames() {
@@ -94,8 +94,9 @@ func addedRemoved[T any](old, updated map[string]T) (added, removed []string) {
 	return added, removed
 }
 
-// restartKeys lists the settings of the daemon that differ.
-func restartKeys(old, updated Daemon) []string {
+// NeedsRestart lists the settings of the daemon that differ: none of them
+// takes effect while it runs.
+func NeedsRestart(old, updated Daemon) []string {
 	var keys []string
 	for _, s := range []struct {
 		key     string

@@ -214,7 +214,7 @@ func (b *backend) Status(ctx context.Context) (api.Status, error) {
 	s := api.Status{
 		Version: d.o.Version, Host: d.host, PID: os.Getpid(), StartedAt: api.At(d.began),
 		Uptime: api.Duration(time.Since(d.began).Round(time.Second)), TimeZone: zoneName(cfg.Zone), Config: cfg.Path,
-		StateDir: cfg.Daemon.StateDir, Pools: pools, PausedJobs: []api.Job{}, Running: []api.Run{}, NeedsRestart: []string{},
+		StateDir: d.settings.StateDir, Pools: pools, PausedJobs: []api.Job{}, Running: []api.Run{}, NeedsRestart: []string{},
 	}
 	if p := d.pools.HostPause(); p != nil {
 		s.Paused, s.PauseReason, s.PauseUntil = true, api.Text(p.Reason), api.At(p.Until)
@@ -234,9 +234,7 @@ func (b *backend) Status(ctx context.Context) (api.Status, error) {
 		shown := *last
 		s.LastReload = &shown
 	}
-	if keys := d.reload.running.Plan.NeedsRestart; keys != nil {
-		s.NeedsRestart = keys
-	}
+	s.NeedsRestart = append(s.NeedsRestart, config.NeedsRestart(d.settings, cfg.Daemon)...)
 	return s, nil
 }
 

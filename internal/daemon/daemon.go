@@ -70,8 +70,9 @@ type Daemon struct {
 	pools   *dispatch.Dispatcher
 	clock   *scheduler.Scheduler
 
-	current atomic.Pointer[config.Config]
-	reload  struct {
+	settings config.Daemon // those it was started with; no reload changes them
+	current  atomic.Pointer[config.Config]
+	reload   struct {
 		sync.Mutex
 		running api.Reload  // the last one applied
 		last    *api.Reload // the last one tried
@@ -134,7 +135,7 @@ func load(o Options) (*Daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask for the host's name: %w", err)
 	}
-	d := &Daemon{o: o, log: log, host: host, began: time.Now(), tell: supervisor{log: log}}
+	d := &Daemon{o: o, log: log, host: host, began: time.Now(), tell: supervisor{log: log}, settings: cfg.Daemon}
 	d.current.Store(cfg)
 	return d, nil
 }
@@ -226,7 +227,7 @@ func (d *Daemon) recordSize(pool string, workers int, at time.Time) {
 
 // drain lets running attempts end, until the deadline or a second signal.
 func (d *Daemon) drain(hurry context.Context) {
-	limit := time.Duration(d.current.Load().Daemon.DrainTimeout)
+	limit := time.Duration(d.settings.DrainTimeout)
 	if n := len(d.pools.Running()); n > 0 {
 		d.log.Info("waiting for running attempts", "running", n, "at_most", limit)
 	}

@@ -36,6 +36,9 @@ func (d *Daemon) doReload(ctx context.Context, trigger string, dryRun bool) (api
 	old := d.current.Load()
 	if next.Digest == old.Digest {
 		same := d.reload.running
+		if !dryRun {
+			d.reload.last = &d.reload.running // a refusal is put right by going back, too
+		}
 		same.Unchanged, same.DryRun = true, dryRun
 		return same, nil
 	}
@@ -258,7 +261,13 @@ func wirePlan(p config.Plan, touched int) api.Plan {
 	wire := api.Plan{
 		JobsAdded: some(p.JobsAdded), JobsChanged: some(p.JobsChanged), JobsRemoved: some(p.JobsRemoved),
 		PoolsAdded: some(p.PoolsAdded), PoolsChanged: some(p.PoolsChanged), PoolsRemoved: some(p.PoolsRemoved),
-		PoolsResized: []api.PoolResize{}, RunsTouched: touched, NeedsRestart: some(p.NeedsRestart),
+		PoolsResized: []api.PoolResize{}, RunsTouched: touched, NeedsRestart: some(p.NeedsRestart), Settings: []string{},
+	}
+	if p.Retention {
+		wire.Settings = append(wire.Settings, "retention")
+	}
+	if p.TimeZone != nil {
+		wire.Settings = append(wire.Settings, "time_zone")
 	}
 	for _, r := range p.PoolsResized {
 		wire.PoolsResized = append(wire.PoolsResized, api.PoolResize{Pool: r.Pool, From: wireSize(r.From), To: wireSize(r.To)})
