@@ -60,6 +60,7 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"exits":       exitsCommand,
 		"http-server": httpServerCommand,
 		"json":        jsonCommand,
+		"refused":     refusedCommand,
 		"until":       untilCommand,
 		"waitlog":     waitlogCommand,
 	}
