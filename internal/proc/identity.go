@@ -42,14 +42,14 @@ func (e entry) there() bool {
 func (e entry) signal(sig unix.Signal) {
 	fd, err := e.open()
 	if err == nil {
-		unix.PidfdSendSignal(fd, sig, nil, 0)
+		_ = unix.PidfdSendSignal(fd, sig, nil, 0)
 		unix.Close(fd)
 		return
 	}
 	// Out of descriptors: a process that must end is worth the instant
 	// between the check and the signal.
 	if err != errGone && e.there() {
-		unix.Kill(e.pid, sig)
+		_ = unix.Kill(e.pid, sig)
 	}
 }
 
@@ -75,7 +75,7 @@ func (e entry) waitGone(ctx context.Context, deadline time.Time) bool {
 	if err != nil || f.SetReadDeadline(deadline) != nil {
 		return e.pollGone(ctx, deadline) // the poller is out of room
 	}
-	defer context.AfterFunc(ctx, func() { f.SetReadDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Unix(1, 0)) })()
 	return conn.Read(ended) == nil
 }
 

@@ -20,9 +20,9 @@ import (
 
 const testPath = "PATH=/usr/local/bin:/usr/bin:/bin"
 
-// sh is a Spec that runs a shell script, writing to out.
-func sh(script string, out *os.File) Spec {
-	return Spec{Argv: []string{"/bin/sh", "-c", script}, Env: []string{testPath}, Output: out, Umask: 0o022}
+// sh is a Spec that runs a shell script.
+func sh(script string) Spec {
+	return Spec{Argv: []string{"/bin/sh", "-c", script}, Env: []string{testPath}, Umask: 0o022}
 }
 
 func start(t *testing.T, spec Spec) *Process {
@@ -113,7 +113,7 @@ func TestWaitReportsHowItEnded(t *testing.T) {
 		"a signal by number": {"kill -40 $$", Exit{Code: -1, Signal: "40"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := start(t, sh(test.script, nil))
+			p := start(t, sh(test.script))
 			got := wait(t, p)
 			got.UserTime, got.SystemTime, got.MaxRSS = 0, 0, 0
 			if diff := cmp.Diff(test.want, got); diff != "" {
@@ -127,23 +127,23 @@ func TestWaitReportsHowItEnded(t *testing.T) {
 }
 
 func TestWaitReportsUse(t *testing.T) {
-	e := wait(t, start(t, sh("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done", nil)))
+	e := wait(t, start(t, sh("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done")))
 	if e.UserTime <= 0 {
 		t.Errorf("user time %v after a busy loop", e.UserTime)
 	}
 	// In the shell itself, and above this process's own peak.
 	want := ownPeak() + 20e6
-	e = wait(t, start(t, sh(fmt.Sprintf("x=$(head -c %d /dev/zero | tr '\\0' x); :", want), nil)))
+	e = wait(t, start(t, sh(fmt.Sprintf("x=$(head -c %d /dev/zero | tr '\\0' x); :", want))))
 	if e.MaxRSS < want {
 		t.Errorf("peak memory %d after reading %d bytes into a variable", e.MaxRSS, want)
 	}
-	if e = wait(t, start(t, sh("exit 0", nil))); e.MaxRSS != 0 && e.MaxRSS < ownPeak() {
+	if e = wait(t, start(t, sh("exit 0"))); e.MaxRSS != 0 && e.MaxRSS < ownPeak() {
 		t.Errorf("peak memory %d cannot be told from our own", e.MaxRSS)
 	}
 }
 
 func TestWaitEndsWithContext(t *testing.T) {
-	p := start(t, sh("exec sleep 600", nil))
+	p := start(t, sh("exec sleep 600"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := p.Wait(ctx); err != context.Canceled {
@@ -152,7 +152,7 @@ func TestWaitEndsWithContext(t *testing.T) {
 }
 
 func TestWaitIsNotHeldByAGrandchildWithTheOutput(t *testing.T) {
-	p, next := lines(t, sh("sleep 600 & echo $!", nil))
+	p, next := lines(t, sh("sleep 600 & echo $!"))
 	pid := pidLine(t, next)
 	if e := wait(t, p); e.Code != 0 {
 		t.Errorf("exit %+v", e)
@@ -171,7 +171,7 @@ func TestWaitIsNotHeldByAGrandchildWithTheOutput(t *testing.T) {
 }
 
 func TestCloseLeavesNoZombie(t *testing.T) {
-	p := start(t, sh("exit 3", nil))
+	p := start(t, sh("exit 3"))
 	wait(t, p)
 	if e, ok := readEntry(p.Pid); !ok || !e.zombie {
 		t.Error("the pid was free before Close")
@@ -188,7 +188,7 @@ func TestCloseLeavesNoZombie(t *testing.T) {
 }
 
 func TestCloseOfALiveProcessLeavesItRunning(t *testing.T) {
-	p, next := lines(t, sh("echo $$; read x; exec sleep 600", nil))
+	p, next := lines(t, sh("echo $$; read x; exec sleep 600"))
 	pid := pidLine(t, next)
 	if err := p.Close(); err != nil {
 		t.Error(err)
@@ -226,7 +226,7 @@ func TestStandardInput(t *testing.T) {
 }
 
 func TestBothStreamsGoToTheOutputInOrder(t *testing.T) {
-	if got := output(t, sh("echo a; echo b >&2; echo c", nil)); got != "a\nb\nc\n" {
+	if got := output(t, sh("echo a; echo b >&2; echo c")); got != "a\nb\nc\n" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -250,7 +250,7 @@ func TestSurroundings(t *testing.T) {
 		"the command name as argv 0": {"echo $0", func(s *Spec) { s.Argv = []string{"sh", "-c", "echo $0"} }, "sh"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			spec := sh(test.script, nil)
+			spec := sh(test.script)
 			if test.edit != nil {
 				test.edit(&spec)
 			}
@@ -277,7 +277,7 @@ func TestHelper(t *testing.T) {
 	if os.Getenv("PROC_HELPER") == "" {
 		t.Skip("only as a child of TestNothingIsInherited")
 	}
-	out := output(t, sh("grep -E 'SigIgn|SigBlk' /proc/self/status | cut -f2; ls /proc/self/fd", nil))
+	out := output(t, sh("grep -E 'SigIgn|SigBlk' /proc/self/status | cut -f2; ls /proc/self/fd"))
 	fmt.Println("HELPER", strings.Join(strings.Fields(out), " "))
 }
 
@@ -299,7 +299,7 @@ func TestNothingIsInherited(t *testing.T) {
 }
 
 func TestManyChildrenNeedFewThreadsAndLeakNothing(t *testing.T) {
-	wait(t, start(t, sh("exit 0", nil))) // opens what stays open, like the poller
+	wait(t, start(t, sh("exit 0"))) // opens what stays open, like the poller
 	before := openFiles(t)
 	const n = 500
 	procs := make([]*Process, n)
@@ -363,7 +363,7 @@ func openFiles(t *testing.T) int {
 }
 
 func TestFailedStartsLeakNoDescriptors(t *testing.T) {
-	wait(t, start(t, sh("exit 0", nil)))
+	wait(t, start(t, sh("exit 0")))
 	before := openFiles(t)
 	for range 50 {
 		if _, err := Start(Spec{Argv: []string{"/nonexistent"}, Stdin: "x"}); err == nil {
@@ -408,7 +408,7 @@ func TestOtherUser(t *testing.T) {
 		return
 	}
 	u := &User{Name: "nobody", UID: 65534, GID: 65534, Groups: []uint32{65534, 4}}
-	spec := sh("id -u; id -g; id -G", nil)
+	spec := sh("id -u; id -g; id -G")
 	spec.User, spec.Dir = u, "/"
 	if diff := cmp.Diff([]string{"65534", "65534", "65534", "4"}, strings.Fields(output(t, spec))); diff != "" {
 		t.Error(diff)
@@ -441,8 +441,10 @@ func TestLookupUser(t *testing.T) {
 	}
 }
 
-func BenchmarkStartWaitSweep(b *testing.B) {
-	spec := Spec{Argv: []string{"/bin/true"}, Env: []string{"RUN=1"}, Marker: []string{"RUN=1"}, Umask: 0o022}
+func BenchmarkStartWaitSweep(b *testing.B) { benchmarkLife(b, nil) }
+
+func benchmarkLife(b *testing.B, o *Orphans) {
+	spec := Spec{Argv: []string{"/bin/true"}, Env: []string{"RUN=1"}, Marker: []string{"RUN=1"}, Umask: 0o022, Orphans: o}
 	for b.Loop() {
 		p, err := Start(spec)
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 const stubborn = `trap "" TERM HUP INT; echo $$; while :; do sleep 600; done`
 
 func marked(script string, id string) Spec {
-	s := sh(script, nil)
+	s := sh(script)
 	s.Marker = []string{"POOLD_LEDGER=test", "POOLD_RUN_ID=" + id}
 	s.Env = append(s.Env, s.Marker...)
 	return s
@@ -24,7 +24,7 @@ func marked(script string, id string) Spec {
 
 func TestStopEndsAPoliteProcess(t *testing.T) {
 	for _, tree := range []bool{false, true} {
-		p, next := lines(t, sh(`trap "echo bye; exit 3" TERM; echo up; while :; do sleep 600 & wait; done`, nil))
+		p, next := lines(t, sh(`trap "echo bye; exit 3" TERM; echo up; while :; do sleep 600 & wait; done`))
 		next()
 		got := p.Stop(t.Context(), Stop{After: time.Minute, Tree: tree})
 		if len(got.Killed) != 0 || len(got.Left) != 0 {
@@ -37,7 +37,7 @@ func TestStopEndsAPoliteProcess(t *testing.T) {
 }
 
 func TestStopSendsTheSignalAskedFor(t *testing.T) {
-	p, next := lines(t, sh(`trap "exit 9" USR1; echo up; while :; do sleep 600 & wait; done`, nil))
+	p, next := lines(t, sh(`trap "exit 9" USR1; echo up; while :; do sleep 600 & wait; done`))
 	next()
 	p.Stop(t.Context(), Stop{Signal: unix.SIGUSR1, After: time.Minute, Tree: true})
 	if e := wait(t, p); e.Code != 9 {
@@ -47,7 +47,7 @@ func TestStopSendsTheSignalAskedFor(t *testing.T) {
 
 func TestStopKillsWhatIgnoresTheSignal(t *testing.T) {
 	for _, tree := range []bool{false, true} {
-		p, next := lines(t, sh(stubborn, nil))
+		p, next := lines(t, sh(stubborn))
 		next()
 		began := time.Now()
 		got := p.Stop(t.Context(), Stop{After: 200 * time.Millisecond, Tree: tree})
@@ -73,7 +73,7 @@ func TestASignalLostBetweenForkAndExecIsSentAgain(t *testing.T) {
 	script := `trap "exit 5" TERM
 		(trap "met=1" TERM; echo up; while [ -z "$met" ]; do sleep 0.01; done; trap - TERM; : > ` + fifo + `; exec sleep 600) &
 		wait`
-	p, next := lines(t, sh(script, nil))
+	p, next := lines(t, sh(script))
 	next()
 	stopped := make(chan Stopped)
 	go func() { stopped <- p.Stop(t.Context(), Stop{After: time.Minute, Tree: true}) }()
@@ -87,7 +87,7 @@ func TestASignalLostBetweenForkAndExecIsSentAgain(t *testing.T) {
 
 func TestStopWakesAStoppedProcess(t *testing.T) {
 	for _, tree := range []bool{false, true} {
-		p, next := lines(t, sh(`trap "exit 4" TERM; echo up; kill -STOP $$; while :; do sleep 600 & wait; done`, nil))
+		p, next := lines(t, sh(`trap "exit 4" TERM; echo up; kill -STOP $$; while :; do sleep 600 & wait; done`))
 		next()
 		p.Stop(t.Context(), Stop{After: time.Minute, Tree: tree})
 		if e := wait(t, p); e.Code != 4 && e.Signal != "TERM" {
@@ -97,7 +97,7 @@ func TestStopWakesAStoppedProcess(t *testing.T) {
 }
 
 func TestStopOfADoneContextKillsAtOnce(t *testing.T) {
-	p, next := lines(t, sh(stubborn, nil))
+	p, next := lines(t, sh(stubborn))
 	next()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -196,7 +196,7 @@ func TestAStrangerWithoutEnvironmentHoldsNothingUp(t *testing.T) {
 
 func TestATrapMayTidyUp(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tidied")
-	p, next := lines(t, sh(`trap "setsid sh -c 'sleep 0.2; echo done > `+file+`'; exit" TERM; echo up; while :; do sleep 600 & wait; done`, nil))
+	p, next := lines(t, sh(`trap "setsid sh -c 'sleep 0.2; echo done > `+file+`'; exit" TERM; echo up; while :; do sleep 600 & wait; done`))
 	next()
 	p.Stop(t.Context(), Stop{After: time.Minute, Tree: true})
 	if data, err := os.ReadFile(file); err != nil || string(data) != "done\n" {
@@ -230,7 +230,7 @@ func TestStopWinsAgainstProcessesThatKeepForking(t *testing.T) {
 }
 
 func TestAReusedPidIsNotHit(t *testing.T) {
-	p, next := lines(t, sh(stubborn, nil))
+	p, next := lines(t, sh(stubborn))
 	next()
 	e, ok := readEntry(p.Pid)
 	if !ok {
@@ -252,7 +252,7 @@ func TestAReusedPidIsNotHit(t *testing.T) {
 
 func TestFoundProcessesAreStoppedWithTheirTrees(t *testing.T) {
 	mark := []string{"POOLD_LEDGER=" + t.Name()}
-	spec := sh(`setsid sh -c '`+stubborn+`' & sh -c '`+stubborn+`' & wait`, nil)
+	spec := sh(`setsid sh -c '`+stubborn+`' & sh -c '`+stubborn+`' & wait`)
 	spec.Env = append(spec.Env, mark[0], "POOLD_RUN_ID=7")
 	p, next := lines(t, spec)
 	pids := []int{p.Pid, pidLine(t, next), pidLine(t, next)}
@@ -280,7 +280,7 @@ func TestFoundProcessesAreStoppedWithTheirTrees(t *testing.T) {
 
 func TestFoundProcessesMayBeStoppedAlone(t *testing.T) {
 	mark := []string{"POOLD_LEDGER=" + t.Name()}
-	spec := sh(`sh -c '`+stubborn+`' & wait`, nil)
+	spec := sh(`sh -c '`+stubborn+`' & wait`)
 	spec.Env = append(spec.Env, mark...)
 	p, next := lines(t, spec)
 	child := pidLine(t, next)
