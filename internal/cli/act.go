@@ -71,6 +71,9 @@ func (a *app) actCommand(do api.Action, short, done, example string) *cobra.Comm
 			if err != nil {
 				return err
 			}
+			if len(args) == 0 && len(acted.Runs)+len(acted.Refused) == 0 {
+				a.say("no runs are selected")
+			}
 			return a.printActed(do, done, &acted)
 		},
 	}
