@@ -229,18 +229,18 @@ func (b *backend) StartBatch(ctx context.Context, job string, r server.BatchRequ
 	if !ok {
 		return api.Batch{}, false, b.unknownJob(job)
 	}
-	sub := run.Submission{Def: def, Batch: true, BatchKey: r.ID, QueueLimit: b.queueLimit(def), Refuse: true}
-	sub.Runs = make([]run.New, len(r.Lines))
 	for i, line := range r.Lines {
 		if err := def.CheckArg(cfg.Registry, line); err != nil {
 			return api.Batch{}, false, server.Invalid(fmt.Sprintf("line %d: %v", i+1, err), "nothing was enqueued")
 		}
-		sub.Runs[i] = run.New{
-			State: run.Queued, Trigger: run.TriggerBatch, Arg: line, Priority: def.Priority, Overlap: def.Overlap,
-		}
-		if r.Priority != nil {
-			sub.Runs[i].Priority = *r.Priority
-		}
+	}
+	n := run.New{State: run.Queued, Trigger: run.TriggerBatch, Priority: def.Priority, Overlap: def.Overlap}
+	if r.Priority != nil {
+		n.Priority = *r.Priority
+	}
+	sub := run.Submission{
+		Def: def, Runs: []run.New{n}, Lines: r.Lines, Batch: true, BatchKey: r.ID,
+		QueueLimit: b.queueLimit(def), Refuse: true,
 	}
 	done, err := b.d.pools.Enqueue(ctx, []run.Submission{sub}, time.Now())
 	if err != nil {

@@ -287,8 +287,12 @@ func (d *Dispatcher) welcome(sub *run.Submission, got *run.Submitted, now time.T
 		}
 		later = later || !r.ExpiresAt.IsZero()
 	}
-	d.offer(ready)
-	if later {
+	if got.More { // the rest is in the ledger
+		d.Rewind(sub.Def.Pool)
+	} else {
+		d.offer(ready)
+	}
+	if later || got.More {
 		poke(d.ripen)
 	}
 }

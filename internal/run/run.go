@@ -27,6 +27,7 @@ package run
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/poold/poold/internal/jobs"
@@ -190,6 +191,7 @@ type New struct {
 type Submission struct {
 	Def       *jobs.Definition
 	Runs      []New
+	Lines     []string   // where given, Runs is one New: a run is made of it for each of these arguments
 	Batch     bool       // the runs are the lines of one batch
 	BatchKey  string     // its name, if it was given one: the same name again returns the same batch
 	Watermark *Watermark // where the job's watermark moves in the same transaction
@@ -200,9 +202,35 @@ type Submission struct {
 	Refuse bool
 }
 
+// Len is how many runs the submission asks for.
+func (s *Submission) Len() int {
+	if s.Lines != nil {
+		return len(s.Lines)
+	}
+	return len(s.Runs)
+}
+
+// At is the run that is asked for at place i.
+func (s *Submission) At(i int) New {
+	if s.Lines == nil {
+		return s.Runs[i]
+	}
+	n := s.Runs[0]
+	n.Arg = s.Lines[i]
+	if n.Key != "" {
+		n.Key += "/" + strconv.Itoa(i+1)
+	}
+	return n
+}
+
+// MostSubmitted is how many runs of a batch a Submitted lists. A batch may be
+// of a million lines, and nobody needs them all at once.
+const MostSubmitted = 4096
+
 // Submitted is what became of a Submission, in its order.
 type Submitted struct {
-	Runs     []Run
+	Runs     []Run // of a batch at most MostSubmitted
+	More     bool  // there are more
 	Batch    string
 	Existing bool    // the batch, or all the runs, were there already
 	Replace  []int64 // earlier runs that must be stopped first, by overlap: replace

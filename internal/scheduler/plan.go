@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
 	"strconv"
@@ -186,13 +185,7 @@ func submissions(def *jobs.Definition, runs []run.New, mark run.Watermark, args 
 
 // batchOf makes one occurrence's batch: a run for each argument.
 func batchOf(def *jobs.Definition, n run.New, args []string, limit int) run.Submission {
-	sub := run.Submission{Def: def, Batch: true, BatchKey: n.Key, QueueLimit: limit}
-	for i, arg := range args {
-		line := n
-		line.Key, line.Arg = fmt.Sprintf("%s/%d", n.Key, i+1), arg
-		sub.Runs = append(sub.Runs, line)
-	}
-	return sub
+	return run.Submission{Def: def, Runs: []run.New{n}, Lines: args, Batch: true, BatchKey: n.Key, QueueLimit: limit}
 }
 
 // failAll turns queued runs into failed ones: their arguments are not known.

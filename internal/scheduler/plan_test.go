@@ -151,7 +151,8 @@ func TestSubmissionsMakeABatchOfEachOccurrence(t *testing.T) {
 	var keys []string
 	marks := 0
 	for _, s := range subs {
-		for _, n := range s.Runs {
+		for i := range s.Len() {
+			n := s.At(i)
 			keys = append(keys, s.BatchKey+" "+n.Key+" "+n.Arg)
 		}
 		if s.Watermark != nil {

@@ -75,13 +75,8 @@ func (s *submission) batch() error {
 
 // storeNewBatch counts the lines.
 func (s *submission) storeNewBatch(n int64) error {
-	b := &batchRow{n: n, Batch: run.Batch{ID: s.batchID}}
-	for i := range s.got.Runs {
-		if r := &s.got.Runs[i]; r.Batch == s.batchID {
-			b.Total++
-			b.move("", r.State)
-		}
-	}
+	b := &s.counted
+	b.n, b.ID = n, s.batchID
 	if b.Done() {
 		b.FinishedAt = s.now
 	}

@@ -34,7 +34,7 @@ func (l *Ledger) Enqueue(ctx context.Context, subs []run.Submission, now time.Ti
 // mayRefuseLate says whether a refusal may come after something was written.
 func mayRefuseLate(subs []run.Submission) bool {
 	for i := range subs {
-		if len(subs) > 1 || subs[i].Batch || len(subs[i].Runs) > 1 {
+		if len(subs) > 1 || subs[i].Batch || subs[i].Len() > 1 {
 			return true
 		}
 	}
@@ -74,6 +74,7 @@ type submission struct {
 	def      int64
 	batchID  string
 	existing int
+	counted  batchRow
 	verdicts map[string]verdict // of a batch: by argument
 }
 
@@ -84,13 +85,26 @@ type verdict struct {
 }
 
 func (s *submission) runs() error {
-	s.got.Runs = make([]run.Run, 0, len(s.sub.Runs))
-	for i := range s.sub.Runs {
-		r, err := s.one(&s.sub.Runs[i])
+	most := s.sub.Len()
+	if s.sub.Batch {
+		most = min(most, run.MostSubmitted)
+	}
+	s.got.Runs = make([]run.Run, 0, most)
+	for i := range s.sub.Len() {
+		n := s.sub.At(i)
+		r, err := s.one(&n)
 		if err != nil {
 			return err
 		}
-		s.got.Runs = append(s.got.Runs, r)
+		if r.Batch == s.batchID {
+			s.counted.Total++
+			s.counted.move("", r.State)
+		}
+		if len(s.got.Runs) < most {
+			s.got.Runs = append(s.got.Runs, r)
+		} else {
+			s.got.More = true
+		}
 	}
 	return nil
 }
