@@ -106,7 +106,7 @@ func TestExitStatusAndWhatIsPrinted(t *testing.T) {
 		"reload prints the plan in words":     {args: "reload", stdout: "reloaded; changed:\n  jobs added: a, b\n  pool resized: wide, from 3 to unlimited\n  needs a restart: daemon.socket\n"},
 		"reload may only say it":              {args: "reload --dry-run", stdout: "reloaded; changed:\n  jobs added: a, b\n  pool resized: wide, from 3 to unlimited\n  needs a restart: daemon.socket\n", request: "dry_run=true"},
 		"version":                             {args: "version", stdout: "poold v1.2.3\n"},
-		"an unknown command is bad usage":     {args: "rnu nightly", status: 2, stderr: "unknown command"},
+		"an unknown command is bad usage":     {args: "rnu nightly", status: 2, stderr: "did you mean run?"},
 		"an unknown flag is bad usage":        {args: "run nightly --now", status: 2, stderr: "unknown flag"},
 		"too few arguments are bad usage":     {args: "run", status: 2, stderr: "accepts 1 arg"},
 		"what is not built says so":           {args: "import crontab x --system", status: 2, stderr: "import is not built yet"},

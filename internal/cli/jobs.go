@@ -63,7 +63,7 @@ func (a *app) catCommand() *cobra.Command {
 }
 
 func (a *app) jobCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "job", Short: "Pause and resume a job", Args: cobra.NoArgs, RunE: needsVerb}
+	cmd := &cobra.Command{Use: "job", Short: "Pause and resume a job", Args: noSuchCommand, RunE: needsVerb}
 	var hold api.Hold
 	pause := &cobra.Command{
 		Use: "pause NAME", Short: "Let no more runs of a job start; they queue", Args: cobra.ExactArgs(1),

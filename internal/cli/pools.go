@@ -63,7 +63,7 @@ func (a *app) poolNote(p *api.Pool) string {
 }
 
 func (a *app) poolCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "pool", Short: "Resize, pause, resume and drain a pool", Args: cobra.NoArgs, RunE: needsVerb}
+	cmd := &cobra.Command{Use: "pool", Short: "Resize, pause, resume and drain a pool", Args: noSuchCommand, RunE: needsVerb}
 	client := func() *api.Client { return a.daemon() }
 	cmd.AddCommand(a.resizeCommand(),
 		a.holdPoolCommand("pause", "Let no more runs start in a pool; they queue", func(ctx context.Context, name string, hold api.Hold) (api.Pool, error) {

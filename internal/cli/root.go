@@ -34,7 +34,7 @@ Exit status: 0 done; 1 it failed, or with --wait a run did not succeed;
   poold runs --state failed --since yesterday`,
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		Args:              cobra.NoArgs,
+		Args:              noSuchCommand,
 		PersistentPreRun:  func(*cobra.Command, []string) { a.began = true },
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -67,6 +67,25 @@ func addGroup(root *cobra.Command, id string, commands ...*cobra.Command) {
 		c.GroupID = id
 		root.AddCommand(c)
 	}
+}
+
+// noSuchCommand takes no arguments where a command is expected: one is mistyped,
+// and the nearest is named.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	hint := cmd.CommandPath() + " --help lists the commands"
+	if near := api.Nearest(args[0], names); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	return usage(hint, "there is no command %q", args[0])
 }
 
 // unbuiltCommands are reserved: they say so, and do not pass for mistyped.
