@@ -19,16 +19,23 @@ type Retention struct {
 	KeepPerJob int
 }
 
-// pruneChunk is how many runs are looked at, and at most removed, in one step,
-// so that the writer never stalls for long.
-const pruneChunk = 2500
+// How many runs are looked at, and at most removed, in one step. A step is to
+// hold the writer up for no longer than pruneStall; how many runs that is
+// depends on how far apart they are in the indexes [in a ledger of 2,000 jobs
+// and 3M runs, steps of 2,500 took 0.1 to 0.4 s], so that it is found by trying.
+const (
+	pruneLeast = 100
+	pruneFirst = 400
+	pruneMost  = 5000
+	pruneStall = 30 * time.Millisecond
+)
 
 // Prune removes final runs that are to be kept no longer, with their attempts,
 // and the batches and definitions that no run is left of. Before the runs of
 // one step go, removed is told their ids, for what is kept elsewhere; its error
 // ends the work. It returns how many runs went.
 func (l *Ledger) Prune(ctx context.Context, keep Retention, now time.Time, removed func(ids []int64) error) (int, error) {
-	p := pruning{ledger: l, keep: keep, removed: removed}
+	p := pruning{ledger: l, keep: keep, removed: removed, chunk: pruneFirst}
 	if keep.Age > 0 {
 		p.cutoff = now.Add(-keep.Age)
 	}
@@ -66,6 +73,7 @@ type pruning struct {
 	excess  int64     // so many must go whatever their age
 	kept    *kept
 	at      int64 // everything up to this id was looked at
+	chunk   int   // how many to look at in the next step
 	gone    int
 }
 
@@ -122,10 +130,10 @@ func readKept(ctx context.Context, c *conn, newest int) (*kept, error) {
 func (p *pruning) step(ctx context.Context) (more bool, err error) {
 	var ids []int64
 	var ranges []idSpan
-	seen, whole := 0, false
+	seen, whole, want := 0, false, p.chunk
 	err = p.ledger.reader.do(ctx, "prune", func(c *conn) error {
 		const query = "SELECT id, job, finished_at FROM runs NOT INDEXED WHERE id > ? ORDER BY id LIMIT ?"
-		return c.query(ctx, query, []any{p.at, pruneChunk}, func(v []driver.Value) error {
+		return c.query(ctx, query, []any{p.at, want}, func(v []driver.Value) error {
 			seen++
 			p.at = number(v[0])
 			if !p.goes(p.at, text(v[1]), instant(v[2])) {
@@ -143,18 +151,34 @@ func (p *pruning) step(ctx context.Context) (more bool, err error) {
 		})
 	})
 	if err != nil || len(ids) == 0 {
-		return seen == pruneChunk, err
+		return seen == want, err
 	}
 	if p.removed != nil {
 		if err := p.removed(ids); err != nil {
 			return false, fmt.Errorf("prune: %w", err)
 		}
 	}
-	err = p.ledger.writer.do(ctx, "prune", false, func(t *tx) error { return t.deleteRuns(ranges) })
+	var took time.Duration
+	err = p.ledger.writer.do(ctx, "prune", false, func(t *tx) error {
+		begun := time.Now()
+		defer func() { took = time.Since(begun) }()
+		return t.deleteRuns(ranges)
+	})
 	if err == nil {
 		p.gone += len(ids)
+		p.pace(took)
 	}
-	return seen == pruneChunk, err
+	return seen == want, err
+}
+
+// pace chooses the size of the next step by how long the last one took.
+func (p *pruning) pace(took time.Duration) {
+	switch {
+	case took > pruneStall:
+		p.chunk = max(p.chunk/2, pruneLeast)
+	case took < pruneStall/3:
+		p.chunk = min(p.chunk*2, pruneMost)
+	}
 }
 
 func (p *pruning) goes(id int64, job string, finished time.Time) bool {
@@ -185,7 +209,7 @@ func (p *pruning) leftovers(ctx context.Context) error {
 	err := p.ledger.reader.do(ctx, "prune", func(c *conn) error {
 		var err error
 		batches, err = idsOf(ctx, c, `SELECT n FROM batches WHERE finished_at < ? AND NOT EXISTS (
-			SELECT 1 FROM runs INDEXED BY runs_batch WHERE batch = batches.id) LIMIT ?`, p.cutoff, pruneChunk)
+			SELECT 1 FROM runs INDEXED BY runs_batch WHERE batch = batches.id) LIMIT ?`, p.cutoff, pruneMost)
 		if err != nil {
 			return fmt.Errorf("find empty batches: %w", err)
 		}
@@ -193,7 +217,7 @@ func (p *pruning) leftovers(ctx context.Context) error {
 		// it is used, since the job's oldest runs have it.
 		defs, err = idsOf(ctx, c, `SELECT id FROM definitions AS d WHERE
 			EXISTS (SELECT 1 FROM definitions AS newer WHERE newer.job = d.job AND newer.id > d.id)
-			AND NOT EXISTS (SELECT 1 FROM runs INDEXED BY runs_job WHERE job = d.job AND def = d.id) LIMIT ?`, pruneChunk)
+			AND NOT EXISTS (SELECT 1 FROM runs INDEXED BY runs_job WHERE job = d.job AND def = d.id) LIMIT ?`, pruneMost)
 		if err != nil {
 			return fmt.Errorf("find unused definitions: %w", err)
 		}

@@ -121,7 +121,7 @@ func TestPruneStopsWhereItsCallerFails(t *testing.T) {
 
 func TestPruneGoesPastManyThatStay(t *testing.T) {
 	l := open(t)
-	sub := run.Submission{Def: job("a"), Runs: make([]run.New, 2*pruneChunk)}
+	sub := run.Submission{Def: job("a"), Runs: make([]run.New, 10*pruneFirst)}
 	for i := range sub.Runs {
 		if i%3 != 0 {
 			sub.Runs[i] = run.New{State: run.Failed, Reason: run.ReasonCondition}
@@ -184,5 +184,24 @@ func TestPruneLeavesDefinitionsThatThisProcessUses(t *testing.T) {
 	l.defs.forget()
 	if r, err := l.Run(t.Context(), again.ID); err != nil || r.Def.Name != "a" || r.Def.Description != "" {
 		t.Errorf("got %+v, %v", r.Def, err)
+	}
+}
+
+func TestPruneFindsStepsThatStallNobody(t *testing.T) {
+	p := pruning{chunk: pruneFirst}
+	for range 20 {
+		p.pace(pruneStall * 2)
+	}
+	if p.chunk != pruneLeast {
+		t.Errorf("slow steps: got %d, want %d", p.chunk, pruneLeast)
+	}
+	for range 20 {
+		p.pace(0)
+	}
+	if p.chunk != pruneMost {
+		t.Errorf("quick steps: got %d, want %d", p.chunk, pruneMost)
+	}
+	if p.pace(pruneStall / 2); p.chunk != pruneMost {
+		t.Errorf("a step that is right changed it to %d", p.chunk)
 	}
 }
