@@ -16,7 +16,7 @@ import (
 // The daemon is killed this often, each time within so long after it answered.
 const (
 	kills    = 50
-	longest  = 150 * time.Millisecond
+	longest  = 100 * time.Millisecond
 	lines    = 400 // of the batch that is there from the beginning
 	perKill  = 4   // lines of the batch that is submitted into each kill
 	mayTry   = 40  // retry.attempts: a lost attempt uses one
