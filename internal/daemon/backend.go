@@ -340,15 +340,24 @@ func pauseText(p dispatch.Pause) string {
 // isGone says whether the error is that there is nothing.
 func isGone(err error) bool { return errors.Is(err, os.ErrNotExist) }
 
-// zoneName names the zone; the host's by what /etc/localtime leads to.
+// zoneName names the zone; the host's by $TZ, or by what /etc/localtime leads
+// to.
 func zoneName(zone *time.Location) string {
 	if zone != time.Local {
 		return zone.String()
 	}
-	if path, err := filepath.EvalSymlinks("/etc/localtime"); err == nil {
-		if _, name, ok := strings.Cut(path, "/zoneinfo/"); ok {
-			return name
-		}
+	path, set := os.LookupEnv("TZ")
+	if path = strings.TrimPrefix(path, ":"); set && !filepath.IsAbs(path) {
+		return cmp.Or(path, "UTC")
+	}
+	if path == "" {
+		path = "/etc/localtime"
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if _, name, ok := strings.Cut(path, "/zoneinfo/"); ok {
+		return name
 	}
 	return zone.String()
 }
