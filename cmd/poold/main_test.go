@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -9,6 +12,20 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"poold": main})
+}
+
+func TestTheShippedConfigurationsAreGood(t *testing.T) {
+	t.Parallel()
+	examples, err := filepath.Glob("../../examples/*.yaml")
+	if err != nil || len(examples) == 0 {
+		t.Fatal(examples, err)
+	}
+	for _, name := range append(examples, "../../config.yaml") {
+		out, err := exec.Command("poold", "check", name).CombinedOutput()
+		if err != nil || bytes.Count(out, []byte("\n")) != 1 {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
 }
 
 // TestStories runs the scripts of testdata/script. Each is a promise that poold
