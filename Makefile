@@ -5,9 +5,12 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 TOOL     = $(GO) tool -modfile=tools.mod
 
+# Inputs, not a time: the end of its time is at times a failure to go test -fuzz.
+FUZZTIME ?= 100000x
+
 export CGO_ENABLED = 0
 
-.PHONY: help build run test race lint fmt bench fuzz clean
+.PHONY: help build run test race lint fmt bench fuzz cover vuln systemd-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -36,9 +39,22 @@ fmt: ## format the source
 bench: build ## measure, and write docs/benchmarks.md
 	./bench/run.sh
 
-fuzz: ## fuzz each parser for a minute
-	$(GO) test -run '^$$' -fuzz FuzzLoad -fuzztime 60s ./internal/config
-	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 60s ./internal/schedule
+fuzz: ## fuzz each parser in turn, with FUZZTIME inputs (100000x)
+	@set -e; grep -roE '^func Fuzz[A-Za-z]+' --include='*_test.go' internal | sort | while IFS=: read -r file func; do \
+		echo "$$file: $${func#func }"; \
+		$(GO) test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null; \
+	done
+
+cover: ## run all tests and say what they reach, by package and in all
+	mkdir -p .cache
+	$(GO) test -coverpkg=./... -coverprofile=.cache/cover.out ./...
+	$(GO) tool cover -func=.cache/cover.out | tail -n 1
+
+vuln: ## look for known vulnerabilities in what is called
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0 ./...
+
+systemd-test: build ## test the unit under a real systemd in namespaces (needs root)
+	./systemd/test/run.sh bin/poold
 
 clean: ## remove what was built
-	rm -rf bin dist .state
+	rm -rf bin dist .state .cache

@@ -1,10 +1,15 @@
 package archtest
 
 import (
+	"encoding/json"
 	"os"
+	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // The database is C translated to Go; it runs on the library it was translated
@@ -27,12 +32,8 @@ func TestLibraryOfTheDatabaseIsTheOneItWasTranslatedFor(t *testing.T) {
 }
 
 func TestNothingIsReplaced(t *testing.T) {
-	out, err := goList("-m", "-f", "{{with .Replace}}{{.Path}}{{end}}", "all")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.TrimSpace(out); got != "" {
-		t.Errorf("go.mod replaces %q; who installs with go install would get something else", got)
+	for _, r := range readGoMod(t).Replace {
+		t.Errorf("go.mod replaces %s; who installs with go install would get something else", r.Old.Path)
 	}
 }
 
@@ -43,4 +44,50 @@ func moduleField(t *testing.T, format, module string) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(out)
+}
+
+func TestEachDependencyHasItsLine(t *testing.T) {
+	text, err := os.ReadFile("../../docs/dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var direct []string
+	for _, r := range readGoMod(t).Require {
+		if !r.Indirect {
+			direct = append(direct, r.Path)
+		}
+	}
+	slices.Sort(direct)
+	lines := regexp.MustCompile("(?m)^\\| `(\\S+)` \\|").FindAllStringSubmatch(string(text), -1)
+	got := make([]string, 0, len(lines))
+	for _, line := range lines {
+		got = append(got, line[1])
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(direct, got); diff != "" {
+		t.Errorf("go.mod and the lines of docs/dependencies.md differ (-want +got):\n%s", diff)
+	}
+}
+
+// goMod is what we read of go.mod, as the go command prints it.
+type goMod struct {
+	Require []struct {
+		Path     string
+		Indirect bool
+	}
+	Replace []struct{ Old struct{ Path string } }
+}
+
+// readGoMod needs no network, which listing all modules might.
+func readGoMod(t *testing.T) goMod {
+	t.Helper()
+	out, err := exec.Command("go", "mod", "edit", "-json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m goMod
+	if err := json.Unmarshal(out, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
