@@ -130,7 +130,7 @@ func (h *host) runToEnd(t *testing.T, job, arg string) api.Run {
 	}
 	cmd := h.command(args...)
 	id, err := cmd.Output()
-	if _, failed := err.(*exec.ExitError); err != nil && !failed { //nolint:errorlint // it is never wrapped
+	if _, failed := err.(*exec.ExitError); err != nil && !failed {
 		t.Fatal(err)
 	}
 	var number int64

@@ -32,8 +32,8 @@ func refusedCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Check(os.WriteFile(path, text, 0o600))
 
-	said, _ := refusal(ts, "poold", "check", path)
-	document, _ := refusal(ts, "poold", "check", path, "--json")
+	said, _ := refusal(ts, "check", path)
+	document, _ := refusal(ts, "check", path, "--json")
 	if got := inWords(ts, document); got != said {
 		ts.Fatalf("check --json says\n%s\nand check says\n%s", got, said)
 	}
@@ -47,10 +47,10 @@ func refusedCommand(ts *testscript.TestScript, neg bool, args []string) {
 func refusedReload(ts *testscript.TestScript, said string) {
 	before, err := storyCmd(ts, "poold", "jobs", "--json").Output()
 	ts.Check(err)
-	if _, complaints := refusal(ts, "poold", "reload"); !strings.HasPrefix(complaints, said) {
+	if _, complaints := refusal(ts, "reload"); !strings.HasPrefix(complaints, said) {
 		ts.Fatalf("reload says\n%s\nand check says\n%s", complaints, said)
 	}
-	document, _ := refusal(ts, "poold", "reload", "--json")
+	document, _ := refusal(ts, "reload", "--json")
 	if got := inWords(ts, document); got != said {
 		ts.Fatalf("reload --json says\n%s\nand check says\n%s", got, said)
 	}
@@ -61,10 +61,10 @@ func refusedReload(ts *testscript.TestScript, said string) {
 	}
 }
 
-// refusal runs a command that must exit with status 2.
-func refusal(ts *testscript.TestScript, name string, args ...string) (stdout, stderr string) {
+// refusal runs poold, which must exit with status 2.
+func refusal(ts *testscript.TestScript, args ...string) (stdout, stderr string) {
 	var out, complaints bytes.Buffer
-	cmd := storyCmd(ts, name, args...)
+	cmd := storyCmd(ts, "poold", args...)
 	cmd.Stdout, cmd.Stderr = &out, &complaints
 	ended := (*exec.ExitError)(nil)
 	if err := cmd.Run(); !errors.As(err, &ended) || ended.ExitCode() != 2 {

@@ -52,7 +52,7 @@ func newFeed(d *Dispatcher, name string) *feed {
 		waiting: map[int64]*task{},
 		left:    map[int64]bool{},
 	}
-	f.pool = pool.New(pool.Options{Name: name, OnPanic: func(t *pool.Task, v any, stack []byte) {
+	f.pool = pool.New(pool.Options{Name: name, OnPanic: func(_ *pool.Task, v any, stack []byte) {
 		d.o.Log.Error("panic in a worker", "pool", name, "err", v, "stack", string(stack))
 	}})
 	f.gone, f.quit = context.WithCancel(d.lifetime)

@@ -74,7 +74,8 @@ func benchEmpty(b *testing.B, ctx context.Context, producers, size int) {
 // BenchmarkSubmit is the submit path alone: nothing starts.
 func BenchmarkSubmit(b *testing.B) {
 	p := benchPool(b, 0)
-	tasks := newRound(nil, 1<<10).tasks
+	var none context.Context
+	tasks := newRound(none, 1<<10).tasks
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		t := &tasks[i%len(tasks)]

@@ -192,7 +192,7 @@ func firstBytes(path string) []byte {
 	}
 	defer f.Close()
 	head, err := bufio.NewReaderSize(f, 256).Peek(256)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil
 	}
 	return head

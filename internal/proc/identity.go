@@ -48,7 +48,7 @@ func (e entry) signal(sig unix.Signal) {
 	}
 	// Out of descriptors: a process that must end is worth the instant
 	// between the check and the signal.
-	if err != errGone && e.there() {
+	if !errors.Is(err, errGone) && e.there() {
 		_ = unix.Kill(e.pid, sig)
 	}
 }
@@ -63,7 +63,7 @@ func (e entry) wake(sig unix.Signal) {
 // the deadline or until ctx is done; it tells whether the process has ended.
 func (e entry) waitGone(ctx context.Context, deadline time.Time) bool {
 	fd, err := e.open()
-	if err == errGone {
+	if errors.Is(err, errGone) {
 		return true
 	}
 	if err != nil {

@@ -34,7 +34,7 @@ func Listen(ctx context.Context, path string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen at %s: %w", path, err)
 	}
-	if err := os.Chmod(path, 0o660); err != nil { //nolint:gosec // the group may connect
+	if err := os.Chmod(path, 0o660); err != nil { // the group may connect
 		return nil, errors.Join(fmt.Errorf("set the socket's mode: %w", err), ln.Close())
 	}
 	return ln, nil
