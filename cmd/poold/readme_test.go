@@ -151,3 +151,23 @@ func TestTheReadmesCommandsDoWhatItSays(t *testing.T) {
 		`02:30:00 \+0[12]00 +dump`,
 	)
 }
+
+func TestTheCommandsOfTheAPIsDocumentAreAnswered(t *testing.T) {
+	t.Parallel()
+	if said, err := exec.Command("curl", "--help", "all").Output(); err != nil || !strings.Contains(string(said), "--json") {
+		t.Skip("there is no curl that knows --json")
+	}
+	printed := readmeHost(t).runBlocks("docs/api.md")
+	expect(t, printed,
+		`^ok$`,
+		`^"summary":"One pool"$`,
+		`"batch":"mine",.*"total":3,"queued":0,"running":0,"succeeded":3`,
+		`"name":"default","workers":6,.*"by_hand":true`,
+		`"name":"nap",.*"pause_reason":"swap"`,
+		`"count":0,"runs":\[\],"refused":\[\]`,
+		`"dry_run":true,"unchanged":true`,
+	)
+	if regexp.MustCompile(`"status":[45]\d\d`).MatchString(printed) {
+		t.Errorf("a request was refused:\n%s", printed)
+	}
+}
