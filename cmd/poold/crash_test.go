@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,19 +30,29 @@ jobs:
   effect:
     pool: work
     overlap: allow
-    retry: {attempts: %d, backoff: 10ms, max_backoff: 20ms}
+    retry: {attempts: %[1]d, backoff: 10ms, max_backoff: 20ms}
     stop: {after: 2s}
     with:
       shell: |
         sleep 0.0$((POOLD_RUN_ID %% 7))
-        echo "$POOLD_RUN_ID $POOLD_ATTEMPT" >> %s
+        echo "$POOLD_RUN_ID $POOLD_ATTEMPT" >> %[2]s
         sleep 0.03
+  follower:
+    after: {success: [effect]}
+    retry: {attempts: %[1]d, backoff: 10ms, max_backoff: 20ms}
+    with: {command: ["true"]}
+  tick:
+    schedule: "@every 1s"
+    overlap: allow
+    retry: {attempts: %[1]d, backoff: 10ms, max_backoff: 20ms}
+    with: {command: [sleep, "0.1"]}
 `
 
 // TestKilledAtAnyMomentNothingIsLostOrDoubled kills the daemon again and again
 // in the middle of a batch, and while further batches are being submitted. In
 // the end every accepted run has succeeded, exactly one attempt of each has,
-// and no attempt took effect twice.
+// and no attempt took effect twice; each batch has set off what follows it once,
+// and each second has its one row.
 func TestKilledAtAnyMomentNothingIsLostOrDoubled(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, "")
@@ -81,6 +92,27 @@ func TestKilledAtAnyMomentNothingIsLostOrDoubled(t *testing.T) {
 		t.Errorf("the ledger has %d runs, want %d", len(runs), want)
 	}
 	h.checkEffects(runs)
+	h.checkFollowers(kills + 1)
+	ticks := h.runs("tick")
+	slices.Reverse(ticks)
+	checkMoments(t, "tick", ticks)
+}
+
+// checkFollowers checks that so many batches have each set off one run.
+func (h *host) checkFollowers(batches int) {
+	h.t.Helper()
+	h.await(finishIn, "the followers have ended", func() bool {
+		return !slices.ContainsFunc(h.runs("follower"), func(r api.Run) bool { return !r.Final() })
+	})
+	followers := h.runs("follower")
+	for _, r := range followers {
+		if r.State != api.StateSucceeded || r.Trigger != "after" {
+			h.t.Errorf("follower %d, set off by %s, is %s", r.ID, r.Trigger, r.State)
+		}
+	}
+	if len(followers) != batches {
+		h.t.Errorf("%d batches set off %d runs", batches, len(followers))
+	}
 }
 
 // submitDuring submits a batch while meanwhile goes on, and says whether it was
