@@ -158,14 +158,24 @@ func (t *tree) kill() Stopped {
 // go on, to receive it.
 func (t *tree) send(members []entry, sig unix.Signal) {
 	if t.leader != 0 {
-		unix.Kill(-t.leader, sig)
-		unix.Kill(-t.leader, unix.SIGCONT)
+		_ = unix.Kill(-t.leader, sig)
+		_ = unix.Kill(-t.leader, unix.SIGCONT)
 	}
 	for _, m := range members {
-		if t.leader == 0 || m.group != t.leader {
+		if !t.leads(m) {
 			m.wake(sig)
 		}
 	}
+}
+
+// leads tells whether a member is still in the leader's group, and so was when
+// the group was signalled: whoever has left it does not come back.
+func (t *tree) leads(m entry) bool {
+	if t.leader == 0 || m.group != t.leader {
+		return false
+	}
+	now, ok := readEntry(m.pid)
+	return !ok || now.start != m.start || now.group == t.leader
 }
 
 // String is what an operator reads in a log.

@@ -252,7 +252,7 @@ func TestAReusedPidIsNotHit(t *testing.T) {
 
 func TestFoundProcessesAreStoppedWithTheirTrees(t *testing.T) {
 	mark := []string{"POOLD_LEDGER=" + t.Name()}
-	spec := sh(`setsid sh -c '`+stubborn+`' & sh -c '`+stubborn+`' & wait`)
+	spec := sh(`setsid sh -c '` + stubborn + `' & sh -c '` + stubborn + `' & wait`)
 	spec.Env = append(spec.Env, mark[0], "POOLD_RUN_ID=7")
 	p, next := lines(t, spec)
 	pids := []int{p.Pid, pidLine(t, next), pidLine(t, next)}
@@ -280,7 +280,7 @@ func TestFoundProcessesAreStoppedWithTheirTrees(t *testing.T) {
 
 func TestFoundProcessesMayBeStoppedAlone(t *testing.T) {
 	mark := []string{"POOLD_LEDGER=" + t.Name()}
-	spec := sh(`sh -c '`+stubborn+`' & wait`)
+	spec := sh(`sh -c '` + stubborn + `' & wait`)
 	spec.Env = append(spec.Env, mark...)
 	p, next := lines(t, spec)
 	child := pidLine(t, next)
@@ -316,5 +316,18 @@ func TestTheTableIsReadWhateverACommandIsCalled(t *testing.T) {
 	want := entry{pid: p.Pid, ppid: os.Getpid(), group: p.Pid, session: p.Pid, start: e.start, image: e.image, command: "a) Z (b c"}
 	if diff := cmp.Diff(want, e, cmp.AllowUnexported(entry{})); !ok || diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestAProcessThatLeavesTheGroupAsItIsSignalledIsReached(t *testing.T) {
+	p, next := lines(t, marked(`setsid sh -c 'echo $$; exec sleep 600' & wait`, "leaves"))
+	child, ok := readEntry(pidLine(t, next))
+	if !ok || child.group == p.Pid {
+		t.Fatalf("the child is %+v", child)
+	}
+	child.group = p.Pid // as it was when the table was read
+	p.tree.clone().send([]entry{child}, unix.SIGTERM)
+	if !child.waitGone(t.Context(), time.Now().Add(5*time.Second)) {
+		t.Error("it never got the signal")
 	}
 }

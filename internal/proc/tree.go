@@ -1,6 +1,9 @@
 package proc
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // tree says which processes belong together.
 type tree struct {
@@ -20,14 +23,19 @@ func markerSets(marker []string) [][]string {
 }
 
 // alive lists the members that live. A process in the midst of an exec shows
-// no environment; when it may be the only member, the table is read again.
+// no environment; when it may be the only member, the table is read again. One
+// that has none at all looks the same, so that this comes to an end.
 func (t *tree) alive() ([]entry, error) {
 	members, unsettled, err := t.scan(func(entry) {})
-	if err == nil && len(members) == 0 && unsettled {
-		members, _, err = t.scan(func(entry) {})
+	for pause := time.Millisecond; unsettled && len(members) == 0 && err == nil && pause < settleMost; pause *= 2 {
+		time.Sleep(pause)
+		members, unsettled, err = t.scan(func(entry) {})
 	}
 	return members, err
 }
+
+// settleMost bounds the waits for an exec to end, which double up to it.
+const settleMost = 64 * time.Millisecond
 
 // scan reads the table once. It calls met with each living member as soon as
 // it is known to be one, but for those known only when the whole table is.
