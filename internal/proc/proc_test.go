@@ -441,8 +441,10 @@ func TestLookupUser(t *testing.T) {
 	}
 }
 
-func BenchmarkStartWaitSweep(b *testing.B) {
-	spec := Spec{Argv: []string{"/bin/true"}, Env: []string{"RUN=1"}, Marker: []string{"RUN=1"}, Umask: 0o022}
+func BenchmarkStartWaitSweep(b *testing.B) { benchmarkLife(b, nil) }
+
+func benchmarkLife(b *testing.B, o *Orphans) {
+	spec := Spec{Argv: []string{"/bin/true"}, Env: []string{"RUN=1"}, Marker: []string{"RUN=1"}, Umask: 0o022, Orphans: o}
 	for b.Loop() {
 		p, err := Start(spec)
 		if err != nil {

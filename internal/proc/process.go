@@ -58,6 +58,8 @@ type Spec struct {
 	// Marker lists the entries of Env by which the tree is recognised. A
 	// tree without a Marker is known by its session and parent links alone.
 	Marker []string
+	// Orphans lets Sweep know at little cost that nothing is left; may be nil.
+	Orphans *Orphans
 }
 
 // Exit is how a main process ended, with what it and the children it waited
@@ -80,12 +82,13 @@ type Process struct {
 	// Pid is the process id, also of its group and session.
 	Pid int
 
-	tree  *tree
-	pidfd *os.File
-	floor int64 // our own peak of resident memory when it started
-	done  chan struct{}
-	exit  Exit  // set before done is closed
-	err   error // set before done is closed
+	tree    *tree
+	orphans *Orphans
+	pidfd   *os.File
+	floor   int64 // our own peak of resident memory when it started
+	done    chan struct{}
+	exit    Exit  // set before done is closed
+	err     error // set before done is closed
 
 	// pin is held for reading while the pid must not be freed.
 	pin    sync.RWMutex
@@ -103,10 +106,11 @@ func Start(spec Spec) (*Process, error) {
 		return nil, explain(spec, path, err)
 	}
 	p := &Process{
-		Pid:   pid,
-		pidfd: pidfd,
-		floor: ownPeak(),
-		done:  make(chan struct{}),
+		Pid:     pid,
+		orphans: spec.Orphans,
+		pidfd:   pidfd,
+		floor:   ownPeak(),
+		done:    make(chan struct{}),
 	}
 	p.tree = &tree{leader: pid, markers: markerSets(spec.Marker), known: map[int]uint64{}}
 	// The zombie stays until Close, so the entry is there however short the
@@ -150,12 +154,7 @@ func (p *Process) Close() error {
 	p.reaped = true
 	err := p.pidfd.SetReadDeadline(time.Unix(1, 0))
 	<-p.done
-	for {
-		_, werr := unix.Wait4(p.Pid, nil, unix.WNOHANG, nil)
-		if werr != unix.EINTR {
-			break
-		}
-	}
+	p.orphans.reap(p.Pid)
 	return errors.Join(err, p.pidfd.Close())
 }
 
@@ -205,7 +204,7 @@ func peek(pidfd int, floor int64) (Exit, bool, error) {
 // childInfo reads si_pid and si_status, which x/sys does not name. They
 // follow three ints, padded to the alignment of a pointer.
 func childInfo(info *unix.Siginfo) (pid, status int) {
-	raw := (*[unsafe.Sizeof(*info)]byte)(unsafe.Pointer(info))
+	raw := (*[unsafe.Sizeof(*info)]byte)(unsafe.Pointer(info)) //nolint:gosec // reads the kernel's struct within its size
 	const word = unsafe.Sizeof(uintptr(0))
 	const at = (12 + word - 1) / word * word
 	pid = int(int32(binary.NativeEndian.Uint32(raw[at:])))
@@ -224,7 +223,7 @@ func newExit(code int32, status int, use *unix.Rusage, floor int64) Exit {
 		Code:       status,
 		UserTime:   time.Duration(use.Utime.Nano()),
 		SystemTime: time.Duration(use.Stime.Nano()),
-		MaxRSS:     int64(use.Maxrss) * 1024,
+		MaxRSS:     int64(use.Maxrss) * 1024, //nolint:unconvert // 32 bits wide on some machines
 	}
 	if e.MaxRSS <= floor {
 		e.MaxRSS = 0
@@ -250,5 +249,5 @@ func ownPeak() int64 {
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &use); err != nil {
 		return 0
 	}
-	return int64(use.Maxrss) * 1024
+	return int64(use.Maxrss) * 1024 //nolint:unconvert // 32 bits wide on some machines
 }

@@ -62,18 +62,20 @@ func spawn(path string, spec Spec) (int, *os.File, error) {
 			Credential: credential(spec.User),
 		},
 	}
-	pid, err := onOwnThread(func() (int, error) { return forkExec(path, spec, attr) })
+	pid, err := onOwnThread(func() (int, error) {
+		return spec.Orphans.start(func() (int, error) { return forkExec(path, spec, attr) })
+	})
 	runtime.KeepAlive(out)
 	if err != nil {
 		return 0, nil, err
 	}
 	if pidfd < 0 {
-		abandon(pid)
+		abandon(pid, spec.Orphans)
 		return 0, nil, &stepError{"start process", errNoPidfd}
 	}
 	if err := unix.SetNonblock(pidfd, true); err != nil { // so that the poller takes it
 		unix.Close(pidfd)
-		abandon(pid)
+		abandon(pid, spec.Orphans)
 		return 0, nil, &stepError{"watch process", err}
 	}
 	return pid, os.NewFile(uintptr(pidfd), "pidfd"), nil
@@ -192,7 +194,8 @@ func textFile(text string) (*os.File, error) {
 }
 
 // abandon ends a child that cannot be looked after.
-func abandon(pid int) {
+func abandon(pid int, o *Orphans) {
 	_ = unix.Kill(pid, unix.SIGKILL)
-	_, _ = unix.Wait4(pid, nil, 0, nil)
+	_ = unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+	o.reap(pid)
 }

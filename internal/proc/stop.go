@@ -50,12 +50,25 @@ func (p *Process) Stop(ctx context.Context, s Stop) Stopped {
 }
 
 // Sweep ends what the main process left behind, by the ladder. It is for
-// after Wait; without Tree it does nothing.
+// after Wait; without Tree it does nothing. With Orphans it is cheap where
+// nothing was left behind. What others run on the process's behalf, at or a
+// container engine, is then not looked for, Marker or not.
 func (p *Process) Sweep(ctx context.Context, s Stop) Stopped {
-	if !s.Tree {
+	if !s.Tree || p.leftNothing() {
 		return Stopped{}
 	}
 	return p.Stop(ctx, s)
+}
+
+// leftNothing tells for certain that the main process has ended and that no
+// descendant of it is alive.
+func (p *Process) leftNothing() bool {
+	select {
+	case <-p.done:
+		return p.orphans.none(p.tree.since)
+	default:
+		return false
+	}
 }
 
 func (p *Process) stopMain(ctx context.Context, s Stop) Stopped {

@@ -23,18 +23,21 @@ import (
 
 	"github.com/poold/poold/internal/jobs"
 	"github.com/poold/poold/internal/jobs/secret"
+	"github.com/poold/poold/internal/proc"
 )
 
 // Options is what a Type needs.
 type Options struct {
 	Log     *slog.Logger  // nil: silent
 	Secrets secret.Source // zero: those of this process
+	Orphans *proc.Orphans // makes attempts that leave nothing behind cheap; may be nil
 }
 
 // Type runs commands. It implements jobs.Type, jobs.Asker and jobs.ArgChecker.
 type Type struct {
 	log     *slog.Logger
 	resolve *Resolver
+	orphans *proc.Orphans
 }
 
 var (
@@ -51,7 +54,7 @@ func New(o Options) *Type {
 	if o.Secrets.Getenv == nil {
 		o.Secrets = secret.System()
 	}
-	return &Type{log: o.Log, resolve: NewResolver(o.Secrets)}
+	return &Type{log: o.Log, resolve: NewResolver(o.Secrets), orphans: o.Orphans}
 }
 
 // Settings returns an empty *Settings.

@@ -32,7 +32,7 @@ func (e *Type) execute(ctx context.Context, t jobs.Task, spec proc.Spec) jobs.Ou
 	if err != nil {
 		return notStarted(fmt.Errorf("create the output file: %w", err))
 	}
-	spec.Output = file
+	spec.Output, spec.Orphans = file, e.orphans
 	p, err := proc.Start(spec)
 	if err != nil {
 		return notStarted(err)
