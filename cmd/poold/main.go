@@ -34,7 +34,7 @@ func serve(ctx context.Context, o cli.ServeOptions) error {
 }
 
 func load(path string) (*config.Config, error) {
-	return config.Load(config.Options{Path: path, Types: daemon.Types(slog.New(slog.DiscardHandler), "")})
+	return config.Load(config.Options{Path: path, Types: daemon.Types(slog.New(slog.DiscardHandler), "", nil)})
 }
 
 // versionText is what the linker set, else the module's version.

@@ -26,6 +26,7 @@ import (
 	"github.com/poold/poold/internal/jobs/http"
 	"github.com/poold/poold/internal/jobs/secret"
 	"github.com/poold/poold/internal/output"
+	"github.com/poold/poold/internal/proc"
 	"github.com/poold/poold/internal/run"
 	"github.com/poold/poold/internal/scheduler"
 	"github.com/poold/poold/internal/server"
@@ -42,8 +43,8 @@ type Options struct {
 
 // Types returns a registry of the job types that are built in. Their references
 // are read from this process's surroundings, and `${env:POOLD_SOCKET}` is the
-// given socket of the daemon.
-func Types(log *slog.Logger, socket string) jobs.Registry {
+// given socket of the daemon. Without orphans, attempts take longer to clear up.
+func Types(log *slog.Logger, socket string, orphans *proc.Orphans) jobs.Registry {
 	secrets := secret.System()
 	secrets.Getenv = func(key string) (string, bool) {
 		if key == "POOLD_SOCKET" && socket != "" {
@@ -52,7 +53,7 @@ func Types(log *slog.Logger, socket string) jobs.Registry {
 		return os.LookupEnv(key)
 	}
 	return jobs.NewRegistry(map[string]jobs.Type{
-		"exec": exec.New(exec.Options{Log: log, Secrets: secrets}),
+		"exec": exec.New(exec.Options{Log: log, Secrets: secrets, Orphans: orphans}),
 		"http": http.New(http.Options{Log: log, Secrets: secrets}),
 	})
 }
@@ -67,6 +68,7 @@ type Daemon struct {
 	hub     server.Hub
 	ledger  *sqlite.Ledger
 	outputs *output.Store
+	orphans *proc.Orphans // nil where the kernel cannot
 	pools   *dispatch.Dispatcher
 	clock   *scheduler.Scheduler
 
@@ -118,7 +120,7 @@ func load(o Options) (*Daemon, error) {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
-	o.Config.Types = Types(slog.New(slog.DiscardHandler), "")
+	o.Config.Types = Types(slog.New(slog.DiscardHandler), "", nil)
 	cfg, err := config.Load(o.Config)
 	if err != nil {
 		return nil, err
@@ -127,7 +129,11 @@ func load(o Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Config.Types = Types(log, cfg.Daemon.Socket)
+	orphans, err := proc.AdoptOrphans()
+	if err != nil {
+		log.Info("reading all processes after each attempt, to see what it left behind", "err", err)
+	}
+	o.Config.Types = Types(log, cfg.Daemon.Socket, orphans)
 	if cfg, err = config.Load(o.Config); err != nil {
 		return nil, err
 	}
@@ -135,7 +141,7 @@ func load(o Options) (*Daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask for the host's name: %w", err)
 	}
-	d := &Daemon{o: o, log: log, host: host, began: time.Now(), tell: supervisor{log: log}, settings: cfg.Daemon}
+	d := &Daemon{o: o, log: log, host: host, began: time.Now(), tell: supervisor{log: log}, orphans: orphans, settings: cfg.Daemon}
 	d.current.Store(cfg)
 	return d, nil
 }
@@ -147,6 +153,9 @@ func (d *Daemon) open(ctx, hurry context.Context, hangups <-chan os.Signal) erro
 		Files:  func() []string { return d.current.Load().Watched() },
 		Settle: time.Duration(cfg.Daemon.Watch.Settle), Log: d.log,
 	})
+	if d.orphans != nil {
+		d.background("reaping orphans", d.orphans.Run)
+	}
 	if err := d.openStores(ctx, cfg); err != nil {
 		return err
 	}
