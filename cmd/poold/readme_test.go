@@ -171,3 +171,11 @@ func TestTheCommandsOfTheAPIsDocumentAreAnswered(t *testing.T) {
 		t.Errorf("a request was refused:\n%s", printed)
 	}
 }
+
+func TestTheCommandsForOperatorsWork(t *testing.T) {
+	t.Parallel()
+	expect(t, readmeHost(t).runBlocks("docs/operations.md"),
+		`^config\.yaml is good: `,
+		`^nothing to do: this configuration was applied `,
+	)
+}
