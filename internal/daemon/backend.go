@@ -223,10 +223,8 @@ func (b *backend) Status(ctx context.Context) (api.Status, error) {
 	for _, busy := range d.pools.Running() {
 		s.Running = append(s.Running, server.WireRun(&busy.Run))
 	}
-	for _, name := range cfg.JobNames() {
-		if d.pools.JobPause(name) != nil {
-			s.PausedJobs = append(s.PausedJobs, d.wireJob(cfg, cfg.Jobs[name], nil))
-		}
+	if s.PausedJobs, err = b.pausedJobs(ctx, cfg); err != nil {
+		return s, err
 	}
 	d.reload.Lock()
 	defer d.reload.Unlock()
@@ -236,6 +234,21 @@ func (b *backend) Status(ctx context.Context) (api.Status, error) {
 	}
 	s.NeedsRestart = append(s.NeedsRestart, config.NeedsRestart(d.settings, cfg.Daemon)...)
 	return s, nil
+}
+
+func (b *backend) pausedJobs(ctx context.Context, cfg *config.Config) ([]api.Job, error) {
+	list := []api.Job{}
+	for _, name := range cfg.JobNames() {
+		if b.d.pools.JobPause(name) == nil {
+			continue
+		}
+		job, err := b.Job(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, job)
+	}
+	return list, nil
 }
 
 // Reload loads the configuration anew.

@@ -148,7 +148,7 @@ func (b *backend) Retry(ctx context.Context, id int64) (api.Run, error) {
 		return api.Run{}, err
 	}
 	if !old.State.Final() {
-		return api.Run{}, fmt.Errorf("run %d is %s: %w", id, old.State, run.ErrStale)
+		return api.Run{}, &run.StaleError{State: old.State}
 	}
 	def, ok := b.d.current.Load().Jobs[old.Job]
 	if !ok {

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/poold/poold/internal/jobs"
@@ -17,10 +16,7 @@ var errJobRemoved = errors.New("its job was removed from the configuration")
 // stop ladder, which goes on after Cancel has returned. It returns run.ErrStale
 // for a run that has ended already and run.ErrNotFound for one that never was.
 func (d *Dispatcher) Cancel(ctx context.Context, id int64) error {
-	if err := d.stopRun(ctx, id, jobs.ErrCanceled); err != nil {
-		return fmt.Errorf("cancel run %d: %w", id, err)
-	}
-	return nil
+	return d.stopRun(ctx, id, jobs.ErrCanceled)
 }
 
 // CancelRemoved ends a queued run of a job that the configuration has no more.
@@ -109,7 +105,7 @@ func (d *Dispatcher) stopQueued(id int64, cause error) error {
 		return errMoved
 	}
 	if r.State.Final() {
-		return fmt.Errorf("it has %s already: %w", r.State, run.ErrStale)
+		return &run.StaleError{State: r.State}
 	}
 	return d.endQueued(&r, stoppedBefore(cause))
 }
@@ -170,8 +166,13 @@ func (d *Dispatcher) expire(r *run.Run) {
 // Bump moves a queued run to the front of its pool's queue.
 func (d *Dispatcher) Bump(ctx context.Context, id int64) (run.Run, error) {
 	r, err := d.o.Ledger.Bump(ctx, id)
+	if errors.Is(err, run.ErrStale) {
+		if now, lookErr := d.o.Ledger.Run(ctx, id); lookErr == nil {
+			return now, &run.StaleError{State: now.State}
+		}
+	}
 	if err != nil {
-		return r, fmt.Errorf("bump run %d: %w", id, err)
+		return r, err
 	}
 	d.Rewind(r.Pool)
 	d.changed(r)

@@ -334,6 +334,19 @@ var (
 	ErrClosed    = errors.New("the ledger is closed")
 )
 
+// StaleError is an ErrStale that says in which state the run is.
+type StaleError struct{ State State }
+
+func (e *StaleError) Error() string {
+	if e.State.Final() {
+		return "it has ended already: " + string(e.State)
+	}
+	return "it is " + string(e.State)
+}
+
+// Unwrap makes it an ErrStale.
+func (e *StaleError) Unwrap() error { return ErrStale }
+
 // ConflictError refuses a run because of an earlier one of the same job and
 // argument that is not done.
 type ConflictError struct {
