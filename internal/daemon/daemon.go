@@ -159,6 +159,8 @@ func (d *Daemon) open(ctx, hurry context.Context, hangups <-chan os.Signal) erro
 	if err := d.openStores(ctx, cfg); err != nil {
 		return err
 	}
+	// This early so that it goes on until the pools have drained.
+	d.background("watchdog", func(ctx context.Context) error { return d.tell.watch(ctx, d.alive) })
 	if err := d.openDispatch(ctx, hurry, cfg); err != nil {
 		return err
 	}
@@ -172,7 +174,6 @@ func (d *Daemon) open(ctx, hurry context.Context, hangups <-chan os.Signal) erro
 	d.rememberStart(cfg)
 	d.openServer(listener)
 	d.background("retention", d.retain)
-	d.background("watchdog", func(ctx context.Context) error { return d.tell.watch(ctx, d.alive) })
 	d.background("status", d.keepStatus)
 	d.background("clock watch", func(ctx context.Context) error { return watchClock(ctx, d.clockSet) })
 	d.watchFiles(watcher, hangups)
