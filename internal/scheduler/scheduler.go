@@ -108,7 +108,7 @@ func New(ctx context.Context, o Options) (*Scheduler, error) {
 // Apply swaps the jobs. A job that is new, or whose schedule has changed, has
 // missed nothing: its occurrences count from now on. Apply cannot fail.
 func (s *Scheduler) Apply(ctx context.Context, p Program) {
-	now := time.Now()
+	now := wallClock()
 	s.mu.Lock()
 	fresh := map[string]run.Watermark{}
 	var gone []string
@@ -229,7 +229,7 @@ func (s *Scheduler) Wake() {
 func (s *Scheduler) Run(ctx context.Context) error {
 	defer s.listed.Wait()
 	for {
-		next := s.tick(ctx, time.Now())
+		next := s.tick(ctx, wallClock())
 		wait := time.NewTimer(max(time.Until(next), 0))
 		select {
 		case <-ctx.Done():
@@ -241,6 +241,11 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		}
 	}
 }
+
+// wallClock is the time that the wall clock shows. Two results of time.Now are
+// compared by how much time has passed between them, and would never tell that
+// the clock was set back.
+func wallClock() time.Time { return time.Now().Round(0) }
 
 // manyJobs bounds the jobs decided in one transaction.
 const manyJobs = 500
@@ -310,7 +315,7 @@ func (s *Scheduler) listThenEnqueue(ctx context.Context, e *entry, runs []run.Ne
 	limit := s.limitLocked(e.def)
 	s.listed.Go(func() {
 		args, err := s.o.Arguments(ctx, e.def)
-		now := time.Now()
+		now := wallClock()
 		if err != nil {
 			s.o.Log.Error("list the arguments", "job", e.def.Name, "err", err)
 			runs = failAll(runs, err)

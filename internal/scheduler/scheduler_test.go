@@ -333,3 +333,19 @@ func TestAClockThatIsSetBack(t *testing.T) {
 		}
 	})
 }
+
+// A time with a monotonic reading cannot be seen to go back. In a bubble no
+// time has one, so this is outside.
+func TestTheSchedulerGoesByTheWallClock(t *testing.T) {
+	h := newHost(t, every("hourly", "0 * * * *"))
+	h.stop()
+	<-h.ended
+	for what, at := range map[string]time.Time{
+		"the watermark of a new job": h.s.jobs["hourly"].mark.At,
+		"the last look":              h.s.last,
+	} {
+		if strings.Contains(at.String(), "m=") {
+			t.Errorf("%s is %v, with a monotonic reading", what, at)
+		}
+	}
+}
