@@ -19,6 +19,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -258,24 +259,54 @@ func (s *Scheduler) tick(ctx context.Context, now time.Time) time.Time {
 	}
 	s.last = now
 	due := s.dueLocked(now)
-	subs := s.submissionsLocked(ctx, due, now)
+	plans := s.plansLocked(ctx, due, now)
 	s.mu.Unlock()
 
-	if len(subs) > 0 {
-		if _, err := s.o.Queue.Enqueue(ctx, subs, now); err != nil {
-			if ctx.Err() == nil && !s.failing {
-				s.o.Log.Error("record due runs; they are decided when it works again", "err", err)
-			}
-			s.failing = true
-			s.putBack(due, now.Add(retryWait))
-			return now.Add(retryWait)
-		}
+	if refused := s.enqueue(ctx, plans, now); len(refused) > 0 {
+		s.putBack(refused, now.Add(retryWait))
+		due = slices.DeleteFunc(due, func(e *entry) bool { return slices.Contains(refused, e) })
+	}
+	return s.advance(due, now)
+}
+
+// planned is what is enqueued for one job.
+type planned struct {
+	entry *entry
+	subs  []run.Submission
+}
+
+// enqueue records what is planned in one transaction, or, where that fails,
+// each job's by itself: one that cannot be recorded holds up no other. It
+// returns the jobs of which nothing is recorded.
+func (s *Scheduler) enqueue(ctx context.Context, plans []planned, now time.Time) (refused []*entry) {
+	var all []run.Submission
+	for _, p := range plans {
+		all = append(all, p.subs...)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	_, err := s.o.Queue.Enqueue(ctx, all, now)
+	if err == nil {
 		if s.failing {
 			s.o.Log.Info("due runs are recorded again")
 		}
 		s.failing = false
+		return nil
 	}
-	return s.advance(due, now)
+	for _, p := range plans {
+		if len(plans) > 1 && ctx.Err() == nil {
+			if _, err = s.o.Queue.Enqueue(ctx, p.subs, now); err == nil {
+				continue
+			}
+		}
+		refused = append(refused, p.entry)
+		if ctx.Err() == nil && !s.failing {
+			s.o.Log.Error("record due runs; they are decided when it works again", "job", p.entry.def.Name, "err", err)
+		}
+		s.failing = true
+	}
+	return refused
 }
 
 // dueLocked takes the jobs to look at out of the heap.
@@ -287,10 +318,10 @@ func (s *Scheduler) dueLocked(now time.Time) []*entry {
 	return due
 }
 
-// submissionsLocked plans the due jobs. A job whose arguments have to be listed
-// goes its own way.
-func (s *Scheduler) submissionsLocked(ctx context.Context, due []*entry, now time.Time) []run.Submission {
-	var subs []run.Submission
+// plansLocked plans the due jobs. A job whose arguments have to be listed goes
+// its own way.
+func (s *Scheduler) plansLocked(ctx context.Context, due []*entry, now time.Time) []planned {
+	var plans []planned
 	for _, e := range due {
 		runs, mark := s.planLocked(e, now)
 		if e.def.Args.Sourced() && e.def.Args.List == nil && anyQueued(runs) {
@@ -301,9 +332,9 @@ func (s *Scheduler) submissionsLocked(ctx context.Context, due []*entry, now tim
 		if e.def.Args.Sourced() {
 			args = e.def.Args.List
 		}
-		subs = append(subs, submissions(e.def, runs, mark, args, s.limitLocked(e.def))...)
+		plans = append(plans, planned{e, submissions(e.def, runs, mark, args, s.limitLocked(e.def))})
 	}
-	return subs
+	return plans
 }
 
 func (s *Scheduler) limitLocked(def *jobs.Definition) int { return s.program.QueueLimits[def.Pool] }

@@ -349,3 +349,24 @@ func TestTheSchedulerGoesByTheWallClock(t *testing.T) {
 		}
 	}
 }
+
+func TestAJobThatCannotBeRecordedHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lines := func(d *jobs.Definition) { d.Args = &jobs.Args{List: []string{"x"}} }
+		h := newHost(t, every("barred", "1 0 * * *", lines), every("other", "1 0 * * *"), every("third", "1 0 * * *"))
+		// A batch of another job has taken the name of the occurrence's.
+		taken := run.Submission{
+			Def: every("stranger", "@reboot"), Runs: []run.New{{State: run.Queued}}, Batch: true,
+			BatchKey: occurrenceKey("barred", time.Now().UTC().Truncate(24*time.Hour).Add(time.Minute), 0),
+		}
+		if _, err := h.ledger.Enqueue(context.Background(), []run.Submission{taken}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(61 * time.Second)
+		for _, name := range []string{"other", "third"} {
+			if got := h.rows(name); len(got) != 1 {
+				t.Errorf("job %s has %d rows, want 1: %v", name, len(got), got)
+			}
+		}
+	})
+}
