@@ -66,7 +66,12 @@ func newBench(b *testing.B, want int64) *bench {
 		Jobs:     map[string]*jobs.Definition{"empty": m.def},
 		Pools:    map[string]dispatch.Pool{"p": pool("p", benchWorkers)},
 	})
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = m.Run(ctx) })
 	b.Cleanup(func() {
+		stop()
+		running.Wait()
 		m.Close(context.Background())
 		if err := ledger.Close(); err != nil {
 			b.Error(err)

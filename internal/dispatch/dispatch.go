@@ -116,6 +116,7 @@ type Dispatcher struct {
 	hands      map[string]Hand
 	hushed     map[string]Pause        // pools paused by hand
 	watched    map[int64]chan struct{} // closed at the run's next change
+	going      bool                    // Run has begun: nothing starts before
 	closing    bool
 	hopeless   bool                 // an end that cannot be recorded is given up
 	said       map[string]time.Time // when an error was last logged
@@ -125,8 +126,9 @@ type Dispatcher struct {
 	stop       context.CancelFunc
 }
 
-// New returns a dispatcher without pools. It starts nothing: Settle, Apply and
-// Run do, in this order.
+// New returns a dispatcher without pools. Settle, Apply and Run come next, in
+// this order. Nothing starts before Run: what was paused or resized by hand can
+// be put in force again, and runs without a place dealt with.
 func New(o Options) *Dispatcher {
 	if o.Changed == nil {
 		o.Changed = func(run.Run) {}
@@ -196,6 +198,7 @@ func (d *Dispatcher) Apply(p Program) {
 // Run makes due runs ready, skips the expired, and lets pool windows and timed
 // pauses act, until ctx is done.
 func (d *Dispatcher) Run(ctx context.Context) error {
+	d.begin()
 	for {
 		next := d.ripenOnce(ctx)
 		wait := time.NewTimer(max(time.Until(next), 0))
@@ -207,6 +210,16 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 			wait.Stop()
 		case <-wait.C:
 		}
+	}
+}
+
+// begin lets the pools work.
+func (d *Dispatcher) begin() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.going = true
+	for _, f := range d.feeds {
+		d.pauseLocked(f)
 	}
 }
 

@@ -1,6 +1,7 @@
 package dispatch_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,6 +97,29 @@ func TestWindowsAndHandsChangeTheSize(t *testing.T) {
 		h.prog.Pools = map[string]dispatch.Pool{"p": p}
 		h.d.Apply(h.prog)
 		check("after its entry in the file changed", 40)
+	})
+}
+
+func TestNothingStartsBeforeRunSoThatAPauseHoldsAcrossARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, []dispatch.Pool{pool("p", 0)}, job("j"))
+		h.enqueue("j", nil, "1")
+		h.close(0)
+		h.prog.Pools["p"] = pool("p", 1)
+		h.prepare()
+		check := func(when string, want ...string) {
+			t.Helper()
+			synctest.Wait()
+			if got := h.typ.started(); !slices.Equal(got, want) {
+				t.Errorf("%s these have started: %v, want %v", when, got, want)
+			}
+		}
+		check("before Run")
+		h.d.PauseHost(dispatch.Pause{Since: time.Now()})
+		h.launch()
+		check("while the host is paused")
+		h.d.ResumeHost()
+		check("when it is resumed", "j/1")
 	})
 }
 

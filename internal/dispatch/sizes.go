@@ -314,7 +314,7 @@ func (d *Dispatcher) ResumeJob(name string) {
 
 // pauseLocked makes the pool rest or work as its own pause and the host's say.
 func (d *Dispatcher) pauseLocked(f *feed) {
-	if _, hushed := d.hushed[f.name]; hushed || d.paused != nil || d.closing {
+	if _, hushed := d.hushed[f.name]; hushed || d.paused != nil || d.closing || !d.going {
 		f.pool.Pause()
 		return
 	}

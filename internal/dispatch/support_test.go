@@ -86,6 +86,7 @@ type host struct {
 	dir    string
 	typ    *scripted
 	ledger *sqlite.Ledger
+	wrap   func(dispatch.Ledger) dispatch.Ledger // what stands before the ledger, if set
 	d      *dispatch.Dispatcher
 	prog   dispatch.Program
 	ends   chan string // batches that have ended
@@ -138,6 +139,13 @@ func newHost(t *testing.T, pools []dispatch.Pool, defs ...*jobs.Definition) *hos
 
 func (h *host) open() {
 	h.t.Helper()
+	h.prepare()
+	h.launch()
+}
+
+// prepare is what comes before Run.
+func (h *host) prepare() {
+	h.t.Helper()
 	ctx := context.Background()
 	var err error
 	if h.ledger, err = sqlite.Open(ctx, sqlite.Options{Dir: h.dir, Host: "h"}); err != nil {
@@ -147,15 +155,23 @@ func (h *host) open() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	var ledger dispatch.Ledger = h.ledger
+	if h.wrap != nil {
+		ledger = h.wrap(ledger)
+	}
 	h.d = dispatch.New(dispatch.Options{
-		Ledger: h.ledger, Outputs: sinks{outputs}, Log: slog.New(slog.DiscardHandler), LedgerID: h.ledger.ID(), Host: "h",
+		Ledger: ledger, Outputs: sinks{outputs}, Log: slog.New(slog.DiscardHandler), LedgerID: h.ledger.ID(), Host: "h",
 		BatchEnd: func(id string) { h.ends <- id },
 	})
 	if err := h.d.Settle(ctx, h.prog.Registry); err != nil {
 		h.t.Fatal(err)
 	}
 	h.d.Apply(h.prog)
-	ctx, h.stop = context.WithCancel(ctx)
+}
+
+func (h *host) launch() {
+	var ctx context.Context
+	ctx, h.stop = context.WithCancel(context.Background())
 	h.ended = make(chan struct{})
 	go func() {
 		defer close(h.ended)
