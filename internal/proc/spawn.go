@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -143,8 +144,12 @@ func keepToOurselves() error {
 	// as under nohup. A handler that feeds nobody ignores as well.
 	mask, err := strconv.ParseUint(statusField("SigIgn"), 16, 64)
 	for n := 1; err == nil && n <= 64; n++ {
-		if mask&(1<<(n-1)) != 0 {
-			signal.Notify(make(chan os.Signal, 1), syscall.Signal(n))
+		if mask&(1<<(n-1)) == 0 {
+			continue
+		}
+		signal.Notify(make(chan os.Signal, 1), syscall.Signal(n))
+		if n == 32 || n == 33 {
+			_ = sigactionSet(n, &sigaction{})
 		}
 	}
 	err = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
@@ -158,6 +163,25 @@ func keepToOurselves() error {
 		}
 	}
 	return err
+}
+
+// sigaction is what the kernel knows of a signal; zero is the default action.
+// The mask's place differs between machines, and is zero here.
+type sigaction struct {
+	handler uintptr
+	_       [3]uint64
+}
+
+// sigactionSet sets it. The runtime does so for all signals but 32 and 33,
+// which it leaves to the C library; that one ignores them in whatever its
+// posix_spawn starts, as under make.
+func sigactionSet(sig int, act *sigaction) error {
+	const maskSize = 8
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(act)), 0, maskSize, 0, 0) //nolint:gosec // the kernel reads it, no more
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // statusField is one value of the calling thread's status, or empty.
