@@ -60,3 +60,31 @@ func TestShippedConfigurationsAreGood(t *testing.T) {
 		}
 	}
 }
+
+var links = regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`)
+
+func TestEachLinkInTheDocumentsLeadsSomewhere(t *testing.T) {
+	t.Parallel()
+	files := []string{"../../README.md", "../../CHANGELOG.md"}
+	for _, pattern := range []string{"../../docs/*.md", "../../docs/adr/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: nothing is there: %v", pattern, err)
+		}
+		files = append(files, found...)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, link := range links.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(link[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(file), link[1])); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
+	}
+}
