@@ -16,6 +16,10 @@ const (
 	windowMost      = 8192
 )
 
+// lateMost bounds the runs that are remembered while the queue is read. With
+// more the window is read afresh.
+const lateMost = windowMost
+
 // feed keeps one pool's window filled. The window is the best part of the
 // pool's queue: what is ready and stands at or before the cursor is in memory,
 // what stands behind it is in the ledger. When whole is set, everything ready
@@ -37,7 +41,7 @@ type feed struct {
 	whole   bool
 	round   int            // rises when the window is thrown away
 	reading bool           // a read of the ledger is under way
-	missed  bool           // a run was left to the ledger during that read
+	late    []run.Run      // became ready behind the cursor during that read
 	left    map[int64]bool // runs that left memory during that read
 	done    Tally
 }
@@ -96,7 +100,7 @@ func (f *feed) wants() bool {
 	if f.whole || f.gone.Err() != nil || len(f.waiting) > f.windowLocked()/2 {
 		return false
 	}
-	f.reading, f.missed = true, false
+	f.reading, f.late = true, nil
 	return true
 }
 
@@ -118,8 +122,8 @@ func (f *feed) fill() error {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
 	f.reading = false
-	left := f.left
-	f.left = map[int64]bool{}
+	left, late := f.left, f.late
+	f.left, f.late = map[int64]bool{}, nil
 	if err != nil || round != f.round || f.gone.Err() != nil {
 		return err
 	}
@@ -132,7 +136,14 @@ func (f *feed) fill() error {
 		last := runs[len(runs)-1].Position()
 		f.cursor = &last
 	}
-	f.whole = len(runs) < want && !f.missed
+	f.whole = len(runs) < want && len(late) < lateMost
+	// The read may not have seen these, and the next one begins at the cursor.
+	for i := range late {
+		f.offerLocked(&late[i])
+	}
+	if len(late) == lateMost {
+		f.rewindLocked()
+	}
 	return nil
 }
 
@@ -156,7 +167,9 @@ func (f *feed) addLocked(r *run.Run) {
 func (f *feed) offerLocked(r *run.Run) {
 	delete(f.left, r.ID)
 	if !f.whole && (f.cursor == nil || f.cursor.Before(r.Position())) {
-		f.missed = true
+		if f.reading && len(f.late) < lateMost {
+			f.late = append(f.late, *r)
+		}
 		poke(f.wake)
 		return
 	}

@@ -1,0 +1,39 @@
+package dispatch_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/poold/poold/internal/dispatch"
+	"github.com/poold/poold/internal/run"
+)
+
+// slowReads is a ledger whose readers are slow: what they return is a second
+// old.
+type slowReads struct{ dispatch.Ledger }
+
+func (l slowReads) Window(ctx context.Context, pool string, after *run.Position, n int) ([]run.Run, error) {
+	runs, err := l.Ledger.Window(ctx, pool, after, n)
+	time.Sleep(time.Second) // virtual: in a bubble
+	return runs, err
+}
+
+func TestARunThatBecomesReadyDuringAReadIsNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, []dispatch.Pool{pool("p", 1)}, job("j"))
+		h.close(0)
+		h.wrap = func(l dispatch.Ledger) dispatch.Ledger { return slowReads{l} }
+		h.typ.do = takes(time.Minute)
+		h.open()
+		h.wait(2 * time.Second)
+		h.enqueue("j", nil, numbers(1000)...) // too many for the window: it is read afresh
+		h.wait(500 * time.Millisecond)        // in the midst of that
+		urgent := h.enqueue("j", func(n *run.New) { n.Priority = 5 }, "urgent")
+		h.wait(3 * time.Minute)
+		if got := h.run(urgent[0]); got.State != run.Succeeded {
+			t.Errorf("the urgent run is %s, want succeeded before the rest", got.State)
+		}
+	})
+}
