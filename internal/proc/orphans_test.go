@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -192,6 +194,7 @@ func TestAChildIsNotReapedBeforeItIsKnown(t *testing.T) {
 	spec.Orphans = o
 	p := start(t, spec)
 	wait(t, p)
+	listed(t, p.Pid)
 	// As it stands between the child's end and the return of its start.
 	delete(o.known, p.Pid)
 	o.starting++
@@ -202,6 +205,22 @@ func TestAChildIsNotReapedBeforeItIsKnown(t *testing.T) {
 	if o.reapAll() || isThere(p.Pid) {
 		t.Error("an orphan was not reaped")
 	}
+}
+
+// listed waits until a child is our first thread's: until the thread that
+// started it is gone.
+func listed(t *testing.T, pid int) {
+	t.Helper()
+	for late := time.Now().Add(20 * time.Second); time.Now().Before(late); runtime.Gosched() {
+		pids, err := ownChildren()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(pids, pid) {
+			return
+		}
+	}
+	t.Fatalf("the child %d is never listed", pid)
 }
 
 func TestAttemptsSideBySideLeaveEachOtherAlone(t *testing.T) {
