@@ -133,10 +133,8 @@ func load(o Options) (*Daemon, error) {
 	if err != nil {
 		log.Info("reading all processes after each attempt, to see what it left behind", "err", err)
 	}
-	o.Config.Types = Types(log, cfg.Daemon.Socket, orphans)
-	if cfg, err = config.Load(o.Config); err != nil {
-		return nil, err
-	}
+	o.Config.Types = Types(log, cfg.Daemon.Socket, orphans) // now that all is known
+	cfg.Registry = o.Config.Types
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("ask for the host's name: %w", err)
