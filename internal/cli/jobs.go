@@ -66,7 +66,7 @@ func (a *app) jobCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "job", Short: "Pause and resume a job", Args: noSuchCommand, RunE: needsVerb}
 	var hold api.Hold
 	pause := &cobra.Command{
-		Use: "pause NAME", Short: "Let no more runs of a job start; they queue", Args: cobra.ExactArgs(1),
+		Use: "pause NAME", Short: "Hold back a job's queued runs and skip its due moments", Args: cobra.ExactArgs(1),
 		Example:           `  poold job pause nightly-backup --for 2h --reason "disk swap"`,
 		ValidArgsFunction: a.completeNames(a.jobNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
