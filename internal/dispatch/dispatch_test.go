@@ -126,6 +126,28 @@ func TestResizeActsAtOnce(t *testing.T) {
 	}
 }
 
+func TestWhatIsAboutToStartIsTheNewestToAShrink(t *testing.T) {
+	for mode, want := range map[dispatch.OnShrink]string{dispatch.StopNewest: "running", dispatch.StopOldest: "canceled shrink"} {
+		synctest.Test(t, func(t *testing.T) {
+			asked := job("asked", func(d *jobs.Definition) { d.Condition = &jobs.Condition{Command: []string{"x"}} })
+			h := newHost(t, []dispatch.Pool{pool("p", 2)}, job("j"), asked)
+			h.typ.do = takes(time.Hour)
+			h.typ.ask = func(jobs.Task) int { time.Sleep(time.Minute); return 0 }
+			older := h.enqueue("j", nil, "1")
+			h.wait(time.Second)
+			h.enqueue("asked", nil, "1")
+			h.wait(time.Second)
+			if err := h.d.SetHand("p", dispatch.Hand{Workers: 1, OnShrink: mode}); err != nil {
+				t.Fatal(err)
+			}
+			h.wait(time.Second)
+			if diff := cmp.Diff([]string{want}, h.states(older...)); diff != "" {
+				t.Errorf("%s: the older run (-want +got):\n%s", mode, diff)
+			}
+		})
+	}
+}
+
 func TestRetryWaitsForItsBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, []dispatch.Pool{pool("p", 1)}, job("j", func(d *jobs.Definition) { d.Retry.Attempts = 3 }))

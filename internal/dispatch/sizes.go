@@ -229,7 +229,8 @@ func (d *Dispatcher) stopSurplusLocked(f *feed, mode OnShrink) {
 // weight is how many workers of a pool of that size the run takes.
 func (t *task) weight(size int) int { return max(1, min(int(t.run.Slots), max(size, 1))) }
 
-// runningLocked lists the feed's attempts that may be stopped, oldest first.
+// runningLocked lists the feed's attempts that may be stopped, oldest first. One
+// whose start is not recorded yet is among them.
 func (d *Dispatcher) runningLocked(f *feed) []*task {
 	var running []*task
 	for _, t := range d.tasks {
@@ -238,7 +239,7 @@ func (d *Dispatcher) runningLocked(f *feed) []*task {
 		}
 	}
 	slices.SortFunc(running, func(a, b *task) int {
-		if c := a.run.StartedAt.Compare(b.run.StartedAt); c != 0 {
+		if c := a.since.Compare(b.since); c != 0 {
 			return c
 		}
 		return cmp.Compare(a.run.ID, b.run.ID)

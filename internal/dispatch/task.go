@@ -19,9 +19,10 @@ type task struct {
 	run  run.Run
 
 	worker   int
-	claimed  bool // a worker goes on with it, and it has what it needs
-	started  bool // an attempt is recorded as running
-	ending   bool // its end is on its way to the ledger
+	claimed  bool      // a worker goes on with it, and it has what it needs
+	since    time.Time // it is claimed
+	started  bool      // an attempt is recorded as running
+	ending   bool      // its end is on its way to the ledger
 	stopped  error
 	stop     context.CancelCauseFunc // set while an attempt may be stopped
 	finished []func()                // called when the end is recorded
@@ -80,7 +81,7 @@ func (d *Dispatcher) claim(t *task, worker int) bool {
 	}
 	if !over && !blocked {
 		d.takeLocked(&t.run)
-		t.claimed = true
+		t.claimed, t.since = true, now
 		d.busy.Add(1)
 		d.mu.Unlock()
 		return true
@@ -140,8 +141,8 @@ func (d *Dispatcher) hold(t *task, on run.Resource, free []run.Resource) {
 		if err != nil {
 			return
 		}
-		if stopped != nil {
-			go func() { _ = d.stopQueued(t.run.ID, stopped) }()
+		if stopped != nil && !cutShort(stopped) {
+			go d.stopSurely(t.run.ID, stopped)
 		}
 		if givenBack { // while the record was on its way
 			go d.wake(on, false)
@@ -179,6 +180,9 @@ func (d *Dispatcher) wake(on run.Resource, all bool) {
 // recordStart records the start of an attempt, durably. A run whose start
 // cannot be recorded goes back to its pool.
 func (d *Dispatcher) recordStart(ctx context.Context, t *task) error {
+	if d.stoppedEarly(t) {
+		return errPutBack
+	}
 	now := time.Now()
 	recorded := make(chan error, 1)
 	d.o.Ledger.Start(run.Start{Run: &t.run, Worker: t.worker, At: now}, func(err error) { recorded <- err })
@@ -190,6 +194,9 @@ func (d *Dispatcher) recordStart(ctx context.Context, t *task) error {
 		t.run.Tries++
 		t.run.Host = d.o.Host
 		t.started = true
+		if errors.Is(t.stopped, errJobRemoved) {
+			t.stopped = nil // it came too late: what is executed goes on to its end
+		}
 		d.mu.Unlock()
 		d.changed(t.run)
 		return nil
@@ -204,16 +211,38 @@ func (d *Dispatcher) recordStart(ctx context.Context, t *task) error {
 	return err
 }
 
+// stoppedEarly ends a claimed run that is to be stopped before its start is
+// recorded, or lets it go where only this asking for a worker is over.
+func (d *Dispatcher) stoppedEarly(t *task) bool {
+	d.mu.Lock()
+	stopped := t.stopped
+	d.mu.Unlock()
+	switch {
+	case stopped == nil:
+		return false
+	case cutShort(stopped):
+		d.letGo(t)
+		d.Rewind(t.feed.name)
+	default:
+		d.conclude(t, stoppedBefore(stopped), nil)
+	}
+	return true
+}
+
 // letGo drops a claimed run from memory without an end; the ledger keeps it as
-// it is.
+// it is, unless somebody has asked to end it.
 func (d *Dispatcher) letGo(t *task) {
 	d.mu.Lock()
 	need := t.run.Resources()
 	d.releaseLocked(&t.run)
 	d.forgetLocked(t)
+	stopped := t.stopped
 	d.mu.Unlock()
 	for _, res := range need {
 		d.wake(res, false)
+	}
+	if stopped != nil && !cutShort(stopped) {
+		go d.stopSurely(t.run.ID, stopped)
 	}
 	d.busy.Done()
 }
