@@ -23,16 +23,32 @@ func (d *Dispatcher) attempt(ctx context.Context, t *task, sink Output) {
 	}
 	out := d.execute(ctx, t, sink)
 	ended := time.Now()
-	written, err := sink.Close()
-	if err != nil {
-		d.o.Log.Error("close the output", "run", t.run.ID, "err", err)
-	}
-	next := run.Conclude(t.run.Def, &t.run, out, context.Cause(ctx), ended, run.Jitter())
+	written := d.closeOutput(t, sink)
+	next := run.Conclude(t.run.Def, &t.run, out, d.causeOf(ctx, t), ended, run.Jitter())
 	d.conclude(t, next, &run.Attempt{
 		Run: t.run.ID, Number: t.run.Attempts, Worker: t.worker,
 		StartedAt: t.run.StartedAt, FinishedAt: ended, Outcome: next.Outcome,
 		ExitCode: out.ExitCode, Signal: out.Signal, Error: next.Error, OutputBytes: written,
 	})
+}
+
+func (d *Dispatcher) closeOutput(t *task, sink Output) (written int64) {
+	written, err := sink.Close()
+	if err != nil {
+		d.o.Log.Error("close the output", "run", t.run.ID, "err", err)
+	}
+	return written
+}
+
+// causeOf is why the attempt was ended early, if it was. Whoever ends the run
+// for good outweighs what had ended this attempt before.
+func (d *Dispatcher) causeOf(ctx context.Context, t *task) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if forGood(t.stopped) {
+		return t.stopped
+	}
+	return context.Cause(ctx)
 }
 
 // execute calls the job type. A panic of the type ends this attempt alone.
@@ -84,9 +100,7 @@ func (d *Dispatcher) mayStart(ctx context.Context, t *task, sink Output) bool {
 	if out.OK {
 		return true
 	}
-	if _, err := sink.Close(); err != nil {
-		d.o.Log.Error("close the output", "run", t.run.ID, "err", err)
-	}
+	d.closeOutput(t, sink)
 	first := t.run.AskedAt
 	if first.IsZero() {
 		first = asked
@@ -114,7 +128,7 @@ func cutShort(cause error) bool {
 // refused is what becomes of a run whose condition did not say go.
 func refused(out jobs.Outcome, cause error) run.Next {
 	switch {
-	case errors.Is(cause, jobs.ErrCanceled), errors.Is(cause, jobs.ErrReplaced):
+	case forGood(cause), errors.Is(cause, errJobRemoved):
 		return stoppedBefore(cause)
 	case errors.Is(cause, jobs.ErrTimeout):
 		return run.Next{State: run.Failed, Reason: run.ReasonCondition, Error: "the condition gave no answer within " + askTimeout.String()}
@@ -131,14 +145,8 @@ func (d *Dispatcher) askLater(t *task, first, again time.Time) {
 		if err != nil && !errors.Is(err, run.ErrStale) {
 			d.o.Log.Error("put a run off", "run", t.run.ID, "err", err)
 		}
-		d.mu.Lock()
-		stopped := t.stopped
-		d.mu.Unlock()
 		go func() { // letGo wakes those who wait, through the ledger
 			d.letGo(t)
-			if stopped != nil {
-				_ = d.stopQueued(t.run.ID, stopped)
-			}
 			poke(d.ripen)
 		}()
 	})
@@ -197,8 +205,11 @@ func (d *Dispatcher) recorded(t *task, end run.End, ended run.Ended, err error) 
 	if end.Attempt != nil {
 		t.feed.done.count(end.Next.State)
 	}
-	waiting := t.finished
+	waiting, stopped := t.finished, t.stopped
 	d.mu.Unlock()
+	if forGood(stopped) && !end.Next.State.Final() { // it came while this was being recorded
+		go d.stopSurely(t.run.ID, stopped)
+	}
 	for _, f := range waiting {
 		f()
 	}

@@ -73,7 +73,7 @@ func (d *Dispatcher) stopHeld(ctx context.Context, registry jobs.Registry, left 
 func (d *Dispatcher) lose(r *run.Run) error {
 	now := time.Now()
 	out := run.Lost()
-	next := run.Conclude(r.Def, r, out, nil, now, run.Jitter())
+	next := run.Conclude(r.Def, r, out, jobs.ErrLost, now, run.Jitter())
 	end := run.End{
 		Run: r, From: run.Running, Next: next, Release: r.Resources(), Finished: now,
 		Attempt: &run.Attempt{

@@ -32,13 +32,31 @@ func (d *Dispatcher) replace(id int64) {
 	}
 }
 
+// stopSurely stops a run of which somebody was told that it would be, as soon
+// as the ledger can record it.
+func (d *Dispatcher) stopSurely(id int64, cause error) {
+	for d.lifetime.Err() == nil {
+		err := d.stopRun(d.lifetime, id, cause)
+		if err == nil || errors.Is(err, run.ErrStale) || errors.Is(err, run.ErrNotFound) {
+			return
+		}
+		d.complain("stop a run; trying again", "run", id, "err", err)
+		d.waitToRetry(d.lifetime)
+	}
+}
+
+// forGood says whether the cause ends the run, and not only this attempt.
+func forGood(cause error) bool {
+	return errors.Is(cause, jobs.ErrCanceled) || errors.Is(cause, jobs.ErrReplaced)
+}
+
 // stopRun stops a run wherever it is.
 func (d *Dispatcher) stopRun(ctx context.Context, id int64, cause error) error {
 	for {
 		done, inMemory := d.stopInMemory(id, cause)
 		if !inMemory {
 			err := d.stopQueued(id, cause)
-			if errors.Is(err, errMoved) {
+			if errors.Is(err, errMoved) && ctx.Err() == nil {
 				continue
 			}
 			return err
@@ -64,28 +82,30 @@ func (d *Dispatcher) stopInMemory(id int64, cause error) (done chan struct{}, ok
 		d.mu.Unlock()
 		return nil, false
 	}
-	if t.stopped == nil {
-		t.stopped = cause
-	}
-	if t.started || t.ending {
-		if t.stop != nil && !errors.Is(cause, errJobRemoved) {
-			t.stop(cause)
-		}
+	removed := errors.Is(cause, errJobRemoved)
+	if removed && t.started { // it goes on to its end
 		d.mu.Unlock()
 		return nil, true
 	}
-	if t.stop != nil { // claimed, perhaps asking its condition
+	if t.stopped == nil || (forGood(cause) && !forGood(t.stopped)) {
+		t.stopped = cause
+	}
+	if t.stop != nil && !removed { // claimed: it asks its condition, or is executed
 		t.stop(cause)
 	}
+	if t.started || t.ending {
+		d.mu.Unlock()
+		return nil, true
+	}
 	_, waits := t.feed.waiting[id]
-	removed := waits && t.feed.pool.Cancel(&t.Task)
-	if removed {
+	taken := waits && t.feed.pool.Cancel(&t.Task)
+	if taken {
 		delete(t.feed.waiting, id)
 		done = make(chan struct{})
 		t.finished = append(t.finished, func() { close(done) })
 	}
 	d.mu.Unlock()
-	if removed {
+	if taken {
 		d.conclude(t, stoppedBefore(cause), nil)
 		return done, true
 	}

@@ -51,6 +51,7 @@ func (t *task) work(ctx context.Context, worker int) {
 		return
 	}
 	if err := d.recordStart(ctx, t); err != nil {
+		d.closeOutput(t, sink) // the condition may have printed something
 		if !errors.Is(err, errPutBack) {
 			d.complain("record a start", "run", t.run.ID, "job", t.run.Job, "err", err)
 		}
