@@ -10,8 +10,10 @@
 //	     │             │          │       └──▶ skipped (exit)
 //	     │             │          └──────────▶ canceled
 //	     │             ├──▶ canceled (operator, replaced, job_removed)
-//	     │             └──▶ skipped  (expired, condition)
-//	     └───────────────▶ skipped  (overlap, missed, queue_full, paused, …)
+//	     │             ├──▶ skipped  (expired, condition)
+//	     │             └──▶ failed   (condition: it could not be asked)
+//	     ├───────────────▶ skipped  (overlap, missed, queue_full, paused, …)
+//	     └───────────────▶ failed   (start: its arguments could not be listed)
 //
 // queued: waiting for its due time, for a lock, or for a worker. The scheduler,
 // an operator, a batch or the end of another run brings a run in; the
