@@ -102,7 +102,10 @@ func classify(err error) *api.Problem {
 			Hint:   "--queue waits for it, --force runs beside it",
 		}
 	case errors.Is(err, run.ErrNotFound):
-		return &api.Problem{Code: api.CodeNotFound, Detail: err.Error()}
+		return &api.Problem{
+			Code: api.CodeNotFound, Detail: err.Error(),
+			Hint: "poold runs lists what there is; retention removes old runs",
+		}
 	case errors.Is(err, run.ErrStale):
 		return &api.Problem{Code: api.CodeStale, Detail: err.Error()}
 	case errors.Is(err, run.ErrQueueFull):

@@ -36,7 +36,7 @@ func (l *Ledger) Batch(ctx context.Context, id string) (run.Batch, error) {
 		})
 	})
 	if err == nil && b.ID == "" {
-		return b, fmt.Errorf("read batch %q: %w", id, run.ErrNotFound)
+		return b, fmt.Errorf("batch %q: %w", id, run.ErrNotFound)
 	}
 	return b, err
 }
@@ -127,7 +127,7 @@ func (t *tx) loadBatch(id string) (*batchRow, error) {
 		return nil, fmt.Errorf("read batch %q: %w", id, err)
 	}
 	if b == nil {
-		return nil, fmt.Errorf("read batch %q: %w", id, run.ErrNotFound)
+		return nil, fmt.Errorf("batch %q: %w", id, run.ErrNotFound)
 	}
 	if t.batches == nil {
 		t.batches = map[string]*batchRow{}

@@ -77,7 +77,7 @@ func (t *tx) byID(id int64) (run.Run, error) {
 		return run.Run{}, fmt.Errorf("read run %d: %w", id, err)
 	}
 	if len(runs) == 0 {
-		return run.Run{}, fmt.Errorf("read run %d: %w", id, run.ErrNotFound)
+		return run.Run{}, fmt.Errorf("run %d: %w", id, run.ErrNotFound)
 	}
 	return runs[0], nil
 }

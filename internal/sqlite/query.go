@@ -22,7 +22,7 @@ func (l *Ledger) Run(ctx context.Context, id int64) (run.Run, error) {
 		return err
 	})
 	if err == nil && len(runs) == 0 {
-		err = fmt.Errorf("read run %d: %w", id, run.ErrNotFound)
+		err = fmt.Errorf("run %d: %w", id, run.ErrNotFound)
 	}
 	if err != nil {
 		return run.Run{}, err
