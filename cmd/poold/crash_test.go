@@ -20,7 +20,7 @@ const (
 	longest  = 100 * time.Millisecond
 	lines    = 400 // of the batch that is there from the beginning
 	perKill  = 4   // lines of the batch that is submitted into each kill
-	mayTry   = 40  // retry.attempts: a lost attempt uses one
+	mayTry   = 2   // retry.attempts: a lost attempt uses none
 	finishIn = 60 * time.Second
 )
 

@@ -106,6 +106,7 @@ var (
 	ErrShrunk   = errors.New("stopped by a shrink of the pool")
 	ErrRequeued = errors.New("queued again by a shrink of the pool")
 	ErrShutdown = errors.New("interrupted by the daemon's stop")
+	ErrLost     = errors.New("lost with the daemon that ran it")
 )
 
 // Registry is the set of job types of one configuration, by name. A value is

@@ -26,8 +26,8 @@ type Next struct {
 //
 // What ended an attempt from outside decides before how it ended: a cancelled
 // run is canceled, whatever its exit status, unless it had already succeeded.
-// An attempt that the daemon's own stop or a shrink of its pool cut short does
-// not use up a try, where the run may be started again at all.
+// An attempt that the daemon's own stop or death or a shrink of its pool cut
+// short does not use up a try, where the run may be started again at all.
 func Conclude(def *jobs.Definition, r *Run, out jobs.Outcome, cause error, now time.Time, jitter float64) Next {
 	if next, ok := byExit(def, out); ok {
 		return next
@@ -43,6 +43,8 @@ func Conclude(def *jobs.Definition, r *Run, out jobs.Outcome, cause error, now t
 		return again(def, now, ReasonRequeued, "stopped by a shrink of its pool")
 	case errors.Is(cause, jobs.ErrShutdown):
 		return again(def, now, ReasonInterrupted, "interrupted by the daemon's stop")
+	case errors.Is(cause, jobs.ErrLost):
+		return afterLoss(def, r, out, now, jitter)
 	case errors.Is(cause, jobs.ErrTimeout):
 		out.Reason, out.NoRetry = string(ReasonTimeout), false
 		out.Error = "stopped after its timeout of " + def.Timeout.String()
@@ -85,6 +87,18 @@ func again(def *jobs.Definition, now time.Time, why Reason, text string) Next {
 		}
 	}
 	return Next{State: Queued, Reason: why, Outcome: string(why), Error: text, DueAt: now, Refund: true}
+}
+
+// afterLoss queues a run again whose daemon died, if it may be started again at
+// all. That uses up no try, but the pause grows with every start: it may be the
+// run itself that takes the daemon with it.
+func afterLoss(def *jobs.Definition, r *Run, out jobs.Outcome, now time.Time, jitter float64) Next {
+	next := Next{State: Failed, Reason: ReasonLost, Outcome: string(ReasonLost), Error: out.Error}
+	if def.Retry.Restartable() {
+		next.State, next.Reason, next.Refund = Queued, ReasonRetry, true
+		next.DueAt = now.Add(Backoff(def.Retry, r.Attempts, jitter))
+	}
+	return next
 }
 
 // Lost is the outcome of an attempt whose process is gone while nobody saw it

@@ -140,10 +140,22 @@ func TestConclude(t *testing.T) {
 			run.Next{State: run.Failed, Reason: "lost", Outcome: "lost"},
 		},
 		{
-			"a lost run is retried where it may be",
+			"a run lost with its daemon is retried where it may be, and keeps its try",
 			jobs.Definition{Retry: retried},
-			1, run.Lost(), nil,
-			run.Next{State: run.Queued, Reason: "retry", Outcome: "lost", DueAt: now.Add(5 * time.Second)},
+			3, run.Lost(), jobs.ErrLost,
+			run.Next{State: run.Queued, Reason: "retry", Outcome: "lost", DueAt: now.Add(20 * time.Second), Refund: true},
+		},
+		{
+			"a run that may start once is lost with its daemon",
+			jobs.Definition{Retry: once},
+			1, run.Lost(), jobs.ErrLost,
+			run.Next{State: run.Failed, Reason: "lost", Outcome: "lost"},
+		},
+		{
+			"a run whose process is lost to a living daemon uses its try",
+			jobs.Definition{Retry: retried},
+			3, jobs.Outcome{Reason: "lost"}, nil,
+			run.Next{State: run.Failed, Reason: "lost", Outcome: "lost"},
 		},
 	}
 	for _, tt := range tests {
@@ -162,7 +174,7 @@ func TestConclude(t *testing.T) {
 
 // Whatever happens, a run is not started more often than retry.attempts says.
 func TestConcludeNeverExceedsTheTries(t *testing.T) {
-	causes := []error{nil, jobs.ErrTimeout, jobs.ErrShutdown, jobs.ErrRequeued, jobs.ErrShrunk, jobs.ErrCanceled, errors.New("other")}
+	causes := []error{nil, jobs.ErrTimeout, jobs.ErrShutdown, jobs.ErrLost, jobs.ErrRequeued, jobs.ErrShrunk, jobs.ErrCanceled, errors.New("other")}
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.IntRange(1, 5).Draw(t, "attempts")
 		def := &jobs.Definition{Retry: jobs.Retry{Attempts: limit, Backoff: schedule.Duration(time.Second)}}
