@@ -207,11 +207,11 @@ func (d *Daemon) openDispatch(ctx, hurry context.Context, cfg *config.Config) er
 		Changed: func(r run.Run) { d.hub.Run(&r) },
 		Resized: d.recordSize, BatchEnd: d.hub.Batch,
 	})
-	if err := d.pools.Settle(ctx, cfg.Registry); err != nil {
-		return err
-	}
 	d.pools.Apply(dispatchProgram(cfg))
 	if err := d.restoreHands(ctx); err != nil {
+		return err
+	}
+	if err := d.pools.Settle(ctx, cfg.Registry); err != nil {
 		return err
 	}
 	d.settleStrays(ctx, cfg)

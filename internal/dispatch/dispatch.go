@@ -126,7 +126,7 @@ type Dispatcher struct {
 	stop       context.CancelFunc
 }
 
-// New returns a dispatcher without pools. Settle, Apply and Run come next, in
+// New returns a dispatcher without pools. Apply, Settle and Run come next, in
 // this order. Nothing starts before Run: what was paused or resized by hand can
 // be put in force again, and runs without a place dealt with.
 func New(o Options) *Dispatcher {

@@ -14,7 +14,8 @@ import (
 // Settle decides what an earlier daemon left running, before anything else
 // runs: attempts that are still alive are stopped, by their own ladder; then
 // every run found running is lost, and its retry rule says whether it is
-// queued again. Settle is called once, before Apply.
+// queued again, and which jobs follow. Settle is called once, after Apply and
+// before Run, when what was set by hand is in force again.
 func (d *Dispatcher) Settle(ctx context.Context, registry jobs.Registry) error {
 	left, err := d.o.Ledger.Running(ctx)
 	if err != nil {
@@ -35,6 +36,11 @@ func (d *Dispatcher) Settle(ctx context.Context, registry jobs.Registry) error {
 	})
 	if err != nil {
 		return fmt.Errorf("wake held runs: %w", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range d.feeds { // it may have been read before that
+		f.rewindLocked()
 	}
 	return nil
 }
@@ -81,10 +87,14 @@ func (d *Dispatcher) lose(r *run.Run) error {
 			Outcome: next.Outcome, Error: out.Error,
 		},
 	}
+	d.mu.Lock()
+	end.Follow = d.followLocked(r)
+	d.mu.Unlock()
 	recorded := make(chan error, 1)
-	d.o.Ledger.Finish(end, func(_ run.Ended, err error) {
+	d.o.Ledger.Finish(end, func(ended run.Ended, err error) {
 		if err == nil {
 			d.report(r, &end)
+			d.settled(ended)
 		}
 		recorded <- err
 	})

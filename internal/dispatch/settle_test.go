@@ -151,20 +151,26 @@ func TestAPoolThatIsTakenAwayEndsWhatItExecutes(t *testing.T) {
 	})
 }
 
+// leaveRunning records starts as a daemon leaves them that is killed then.
+func (h *host) leaveRunning(ids ...int64) {
+	h.t.Helper()
+	for _, id := range ids {
+		r := h.run(id)
+		started := make(chan error, 1)
+		h.ledger.Start(run.Start{Run: &r, At: time.Now()}, func(err error) { started <- err })
+		if err := <-started; err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
 func TestARunFoundRunningIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, []dispatch.Pool{pool("p", 2)}, job("once"), job("again", func(d *jobs.Definition) { d.Retry.Attempts = 2 }))
 		h.d.PauseHost(dispatch.Pause{Since: time.Now()})
 		ids := append(h.enqueue("once", nil, "x"), h.enqueue("again", nil, "x")...)
 		h.wait(time.Second)
-		for _, id := range ids { // as a daemon that is killed now would leave them
-			r := h.run(id)
-			started := make(chan error, 1)
-			h.ledger.Start(run.Start{Run: &r, At: time.Now()}, func(err error) { started <- err })
-			if err := <-started; err != nil {
-				t.Fatal(err)
-			}
-		}
+		h.leaveRunning(ids...)
 		h.close(0)
 		h.open()
 		h.wait(time.Millisecond)
@@ -174,6 +180,63 @@ func TestARunFoundRunningIsLost(t *testing.T) {
 		h.wait(time.Minute)
 		if diff := cmp.Diff([]string{"failed lost", "succeeded"}, h.states(ids...)); diff != "" {
 			t.Errorf("in the end (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestAPauseOfAJobThatEndsWhileTheDaemonIsDownHoldsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, []dispatch.Pool{pool("p", 1)}, job("j"))
+		h.d.PauseJob("j", dispatch.Pause{})
+		ids := h.enqueue("j", nil, numbers(5)...)
+		h.wait(time.Second)
+		h.close(0)
+		h.open() // and nobody pauses it again
+		h.wait(time.Second)
+		if diff := cmp.Diff(times(5, "succeeded"), h.states(ids...)); diff != "" {
+			t.Errorf("the runs that were held (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestAPauseOfAJobHoldsAcrossARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, []dispatch.Pool{pool("p", 1)}, job("j"))
+		h.d.PauseJob("j", dispatch.Pause{})
+		ids := h.enqueue("j", nil, numbers(3)...)
+		h.wait(time.Second)
+		h.close(0)
+		h.prepare()
+		h.d.PauseJob("j", dispatch.Pause{})
+		h.launch()
+		h.wait(time.Hour)
+		if diff := cmp.Diff(times(3, "queued"), h.states(ids...)); diff != "" {
+			t.Errorf("while it is paused (-want +got):\n%s", diff)
+		}
+		h.d.ResumeJob("j")
+		h.wait(time.Second)
+		if diff := cmp.Diff(times(3, "succeeded"), h.states(ids...)); diff != "" {
+			t.Errorf("when it is resumed (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestALostRunSetsOffWhatFollowsItsFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, []dispatch.Pool{pool("p", 1)}, job("j"), job("alarm", func(d *jobs.Definition) {
+			d.After = jobs.After{Failure: []string{"j"}}
+		}))
+		h.d.PauseHost(dispatch.Pause{})
+		ids := h.enqueue("j", nil, "x")
+		h.leaveRunning(ids...)
+		h.close(0)
+		h.open()
+		h.wait(time.Second)
+		if diff := cmp.Diff([]string{"failed lost"}, h.states(ids...)); diff != "" {
+			t.Errorf("the lost run (-want +got):\n%s", diff)
+		}
+		if got, want := h.typ.started(), []string{"alarm/x"}; !slices.Equal(got, want) {
+			t.Errorf("these have started: %v, want %v", got, want)
 		}
 	})
 }

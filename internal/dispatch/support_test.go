@@ -163,14 +163,15 @@ func (h *host) prepare() {
 		Ledger: ledger, Outputs: sinks{outputs}, Log: slog.New(slog.DiscardHandler), LedgerID: h.ledger.ID(), Host: "h",
 		BatchEnd: func(id string) { h.ends <- id },
 	})
-	if err := h.d.Settle(ctx, h.prog.Registry); err != nil {
-		h.t.Fatal(err)
-	}
 	h.d.Apply(h.prog)
 }
 
 func (h *host) launch() {
-	var ctx context.Context
+	h.t.Helper()
+	ctx := context.Background()
+	if err := h.d.Settle(ctx, h.prog.Registry); err != nil {
+		h.t.Fatal(err)
+	}
 	ctx, h.stop = context.WithCancel(context.Background())
 	h.ended = make(chan struct{})
 	go func() {

@@ -30,6 +30,7 @@ package run
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/poold/poold/internal/jobs"
@@ -303,7 +304,13 @@ func LockResource(name string) Resource { return Resource("lock:" + name) }
 func SerialResource(job, arg string) Resource { return Resource("serial:" + job + ":" + arg) }
 
 // PausedResource holds the runs of a job that is paused.
-func PausedResource(job string) Resource { return Resource("paused:" + job) }
+func PausedResource(job string) Resource { return Resource(pausedPrefix + job) }
+
+const pausedPrefix = "paused:"
+
+// Shared says whether all that wait for the resource go when it is free. Of
+// those that wait for another, each lets the next one go.
+func (r Resource) Shared() bool { return strings.HasPrefix(string(r), pausedPrefix) }
 
 // Resources lists what the run must hold while it runs.
 func (r *Run) Resources() []Resource {

@@ -123,8 +123,8 @@ func (l *Ledger) Wake(ctx context.Context, on run.Resource, all bool) (woken []r
 	return woken, more, nil
 }
 
-// WakeAll makes one waiter of each resource in each pool ready, as a new
-// daemon must, which cannot know what the old one was about to do. Resources
+// WakeAll makes one waiter of each resource in each pool ready, and all of a
+// shared resource, as a new daemon must, which cannot know what the old one was about to do. Resources
 // that skip names are left alone.
 func (l *Ledger) WakeAll(ctx context.Context, skip func(run.Resource) bool) error {
 	last := run.Resource("")
@@ -144,8 +144,10 @@ func (l *Ledger) WakeAll(ctx context.Context, skip func(run.Resource) bool) erro
 		if skip != nil && skip(on) {
 			continue
 		}
-		if _, _, err := l.Wake(ctx, on, false); err != nil {
-			return err
+		for more := 1; more > 0; {
+			if _, more, err = l.Wake(ctx, on, on.Shared()); err != nil {
+				return err
+			}
 		}
 	}
 }
