@@ -29,6 +29,7 @@ var layers = []string{
 	"internal/output",
 	"internal/schedule",
 	"internal/archtest",
+	"bench",
 }
 
 func TestArrowsPointDown(t *testing.T) {
