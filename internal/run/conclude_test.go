@@ -154,7 +154,9 @@ func TestConclude(t *testing.T) {
 		{
 			"a run whose process is lost to a living daemon uses its try",
 			jobs.Definition{Retry: retried},
-			3, jobs.Outcome{Reason: "lost"}, nil,
+			3,
+			jobs.Outcome{Reason: "lost"},
+			nil,
 			run.Next{State: run.Failed, Reason: "lost", Outcome: "lost"},
 		},
 	}
