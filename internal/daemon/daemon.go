@@ -79,8 +79,9 @@ type Daemon struct {
 		running api.Reload  // the last one applied
 		last    *api.Reload // the last one tried
 	}
-	sizes sync.WaitGroup // sizes of pools on their way to the ledger
-	stops []stop
+	strays chan struct{}  // size 1: a run is queued in a pool that is gone
+	sizes  sync.WaitGroup // sizes of pools on their way to the ledger
+	stops  []stop
 }
 
 // stop is one step of stopping, by name.
@@ -206,6 +207,12 @@ func (d *Daemon) openDispatch(ctx, hurry context.Context, cfg *config.Config) er
 		LedgerID: d.ledger.ID(), Host: d.host,
 		Changed: func(r run.Run) { d.hub.Run(&r) },
 		Resized: d.recordSize, BatchEnd: d.hub.Batch,
+		Stray: func() {
+			select {
+			case d.strays <- struct{}{}:
+			default: // they are looked for already
+			}
+		},
 	})
 	d.pools.Apply(dispatchProgram(cfg))
 	if err := d.restoreHands(ctx); err != nil {
@@ -220,6 +227,7 @@ func (d *Daemon) openDispatch(ctx, hurry context.Context, cfg *config.Config) er
 		return nil
 	})
 	d.background("dispatch", d.pools.Run)
+	d.background("strays", d.watchStrays)
 	return nil
 }
 

@@ -133,11 +133,26 @@ func (d *Daemon) apply(ctx context.Context, next *config.Config) {
 	d.settleStrays(ctx, next)
 }
 
+// watchStrays settles runs that come to be queued in a pool that is gone after
+// the reload that took it away: they ran then, or were being enqueued.
+func (d *Daemon) watchStrays(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.strays:
+		}
+		d.reload.Lock()
+		d.settleStrays(ctx, d.current.Load())
+		d.reload.Unlock()
+	}
+}
+
 // settleStrays deals with queued runs that the configuration has no place for:
 // those of jobs that are gone are canceled, those of pools that are gone move
 // to where their job belongs now.
 func (d *Daemon) settleStrays(ctx context.Context, cfg *config.Config) {
-	if err := d.trySettleStrays(ctx, cfg); err != nil {
+	if err := d.trySettleStrays(ctx, cfg); err != nil && ctx.Err() == nil && !errors.Is(err, run.ErrClosed) {
 		d.log.Error("settle the runs of removed jobs and pools; trying again", "err", err)
 		time.AfterFunc(time.Second, func() {
 			if d.current.Load() == cfg {

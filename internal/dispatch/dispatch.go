@@ -89,6 +89,9 @@ type Options struct {
 	Changed  func(run.Run) // told of each recorded change
 	Resized  func(pool string, workers int, at time.Time)
 	BatchEnd func(id string) // told when all runs of a batch are final
+	// Stray is told that a run is queued in a pool that is not there: its
+	// pool was taken away while it ran, or while it was being enqueued.
+	Stray func()
 }
 
 // Program is the configuration as dispatch needs it. Apply swaps it whole; the
@@ -138,6 +141,9 @@ func New(o Options) *Dispatcher {
 	}
 	if o.BatchEnd == nil {
 		o.BatchEnd = func(string) {}
+	}
+	if o.Stray == nil {
+		o.Stray = func() {}
 	}
 	d := &Dispatcher{
 		o:          o,

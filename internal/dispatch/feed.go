@@ -208,12 +208,18 @@ func (d *Dispatcher) offer(runs []run.Run) {
 	if len(runs) == 0 {
 		return
 	}
+	stray := false
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	for i := range runs {
 		if f, ok := d.feeds[runs[i].Pool]; ok {
 			f.offerLocked(&runs[i])
+		} else {
+			stray = true
 		}
+	}
+	d.mu.Unlock()
+	if stray {
+		d.o.Stray()
 	}
 }
 
@@ -221,9 +227,13 @@ func (d *Dispatcher) offer(runs []run.Run) {
 // were changed there.
 func (d *Dispatcher) Rewind(pool string) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if f, ok := d.feeds[pool]; ok {
+	f, ok := d.feeds[pool]
+	if ok {
 		f.rewindLocked()
+	}
+	d.mu.Unlock()
+	if !ok {
+		d.o.Stray()
 	}
 }
 

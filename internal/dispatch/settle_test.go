@@ -1,6 +1,7 @@
 package dispatch_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -237,6 +238,34 @@ func TestALostRunSetsOffWhatFollowsItsFailure(t *testing.T) {
 		}
 		if got, want := h.typ.started(), []string{"alarm/x"}; !slices.Equal(got, want) {
 			t.Errorf("these have started: %v, want %v", got, want)
+		}
+	})
+}
+
+func TestARunThatIsQueuedAgainInAPoolThatIsGoneIsAStray(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		moved := job("j", retried)
+		moved.Pool = "q"
+		h := newHost(t, []dispatch.Pool{pool("p", 1), pool("q", 1)}, moved)
+		h.typ.do = func(ctx context.Context, t jobs.Task) jobs.Outcome {
+			time.Sleep(time.Minute) // virtual: in a bubble
+			return fail(ctx, t)
+		}
+		ids := h.enqueue("j", nil, "x")
+		h.wait(time.Second)
+		delete(h.prog.Pools, "q")
+		h.d.Apply(h.prog)
+		h.wait(2 * time.Minute)
+		if got := h.states(ids[0])[0]; got != "queued retry" || h.strays.Load() == 0 {
+			t.Fatalf("the run is %s, and told of as a stray %d times", got, h.strays.Load())
+		}
+		if n, err := h.ledger.Rehome(t.Context(), "j", "q", "p"); err != nil || n != 1 {
+			t.Fatalf("moved %d runs, %v; want 1", n, err)
+		}
+		h.d.Rewind("p")
+		h.wait(time.Second)
+		if got := h.states(ids[0])[0]; got != "running" {
+			t.Errorf("moved to a pool that is there, the run is %s, want running", got)
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,6 +91,7 @@ type host struct {
 	d      *dispatch.Dispatcher
 	prog   dispatch.Program
 	ends   chan string // batches that have ended
+	strays atomic.Int32
 	stop   context.CancelFunc
 	ended  chan struct{}
 }
@@ -161,7 +163,7 @@ func (h *host) prepare() {
 	}
 	h.d = dispatch.New(dispatch.Options{
 		Ledger: ledger, Outputs: sinks{outputs}, Log: slog.New(slog.DiscardHandler), LedgerID: h.ledger.ID(), Host: "h",
-		BatchEnd: func(id string) { h.ends <- id },
+		BatchEnd: func(id string) { h.ends <- id }, Stray: func() { h.strays.Add(1) },
 	})
 	h.d.Apply(h.prog)
 }
