@@ -40,8 +40,8 @@ func (l *slowJournal) Finish(e run.End, done func(run.Ended, error)) {
 func (h *host) slow(l *slowJournal) {
 	h.t.Helper()
 	h.close(0)
-	h.wrap = func(real dispatch.Ledger) dispatch.Ledger {
-		l.Ledger = real
+	h.wrap = func(under dispatch.Ledger) dispatch.Ledger {
+		l.Ledger = under
 		return l
 	}
 	h.open()
