@@ -39,7 +39,7 @@ func dispatchProgram(c *config.Config) dispatch.Program {
 		}
 		pools[name] = spec
 	}
-	return dispatch.Program{Registry: c.Registry, Jobs: c.Jobs, Pools: pools}
+	return dispatch.Program{Registry: c.Registry, Jobs: c.Jobs, Pools: pools, Zone: c.Zone}
 }
 
 // until is when something that lasts so long from now ends; zero for 0.

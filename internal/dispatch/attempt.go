@@ -79,14 +79,29 @@ func (d *Dispatcher) registry() jobs.Registry {
 func (t *task) values(attempt int, sink jobs.Sink) jobs.Task {
 	def := t.run.Def
 	at := t.run.ScheduledAt
-	if zone, err := time.LoadLocation(def.TimeZone); err == nil && def.TimeZone != "" && !at.IsZero() {
-		at = at.In(zone)
+	if !at.IsZero() {
+		at = at.In(t.d.zoneOf(def))
 	}
 	return jobs.Task{
 		Ledger: t.d.o.LedgerID, Job: t.run.Job, Run: t.run.ID, Attempt: attempt,
 		Arg: t.run.Arg, ScheduledAt: at, TimeZone: def.TimeZone,
 		With: def.With, Stop: def.Stop, Output: sink,
 	}
+}
+
+// zoneOf is the job's zone: its own, or else the configuration's.
+func (d *Dispatcher) zoneOf(def *jobs.Definition) *time.Location {
+	if def.TimeZone != "" {
+		if zone, err := time.LoadLocation(def.TimeZone); err == nil {
+			return zone
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.program.Zone == nil {
+		return time.UTC
+	}
+	return d.program.Zone
 }
 
 // mayStart asks the run's condition. When the answer is no, the run is skipped,

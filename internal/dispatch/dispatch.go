@@ -100,6 +100,7 @@ type Program struct {
 	Registry jobs.Registry
 	Jobs     map[string]*jobs.Definition
 	Pools    map[string]Pool
+	Zone     *time.Location // of jobs without a zone of their own
 }
 
 // Dispatcher keeps the pools fed and the ledger told.

@@ -314,3 +314,28 @@ func TestABatchSetsOffItsFollowersOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestATaskSeesItsMomentInTheJobsZone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(
+			t, []dispatch.Pool{pool("p", 1)}, job("plain"),
+			job("own", func(d *jobs.Definition) { d.TimeZone = "Asia/Tokyo" }),
+		)
+		h.prog.Zone = time.FixedZone("here", 2*3600)
+		h.d.Apply(h.prog)
+		seen := map[string]string{}
+		h.typ.do = func(ctx context.Context, task jobs.Task) jobs.Outcome {
+			seen[task.Job] = task.ScheduledText()
+			return succeed(ctx, task)
+		}
+		at := func(n *run.New) { n.ScheduledAt = time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC) }
+		h.enqueue("plain", at, "x")
+		h.wait(time.Second)
+		h.enqueue("own", at, "x")
+		h.wait(time.Second)
+		want := map[string]string{"plain": "2026-01-02T05:00:00+02:00", "own": "2026-01-02T12:00:00+09:00"}
+		if diff := cmp.Diff(want, seen); diff != "" {
+			t.Errorf("scheduled at (-want +got):\n%s", diff)
+		}
+	})
+}
