@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,21 +25,38 @@ type host struct {
 	t      *testing.T
 	dir    string
 	boot   string
-	paused map[string]bool
 	ledger *sqlite.Ledger
 	s      *Scheduler
 	prog   Program
-	broken error // what Enqueue fails with
 	stop   context.CancelFunc
 	ended  chan struct{}
+
+	mu     sync.Mutex
+	paused map[string]bool
+	broken error // what Enqueue fails with
 }
 
 // Enqueue passes on to the ledger, unless it is broken.
 func (h *host) Enqueue(ctx context.Context, subs []run.Submission, now time.Time) ([]run.Submitted, error) {
-	if h.broken != nil {
-		return nil, h.broken
+	h.mu.Lock()
+	broken := h.broken
+	h.mu.Unlock()
+	if broken != nil {
+		return nil, broken
 	}
 	return h.ledger.Enqueue(ctx, subs, now)
+}
+
+func (h *host) pause(job string, paused bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.paused[job] = paused
+}
+
+func (h *host) breakLedger(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.broken = err
 }
 
 func every(name, expr string, change ...func(*jobs.Definition)) *jobs.Definition {
@@ -79,7 +97,11 @@ func (h *host) open() {
 	}
 	h.s, err = New(context.Background(), Options{
 		Ledger: h.ledger, Queue: h, Log: slog.New(slog.DiscardHandler), Host: "h", BootID: h.boot,
-		Paused: func(job string) bool { return h.paused[job] },
+		Paused: func(job string) bool {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return h.paused[job]
+		},
 		Arguments: func(_ context.Context, def *jobs.Definition) ([]string, error) {
 			if def.Args.File == "missing" {
 				return nil, errors.New("no such file")
@@ -237,9 +259,9 @@ func TestRebootRunsOnceForEachBoot(t *testing.T) {
 func TestPausedAndDisabledJobsSayWhyTheyDidNotRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, every("j", "* * * * *"), every("off", "* * * * *", func(d *jobs.Definition) { d.Enabled = false }))
-		h.paused["j"] = true
+		h.pause("j", true)
 		h.wait(3 * time.Minute)
-		h.paused["j"] = false
+		h.pause("j", false)
 		h.wait(time.Minute)
 		want := []string{"01T00:01:00 skipped schedule paused ×3", "01T00:04:00 queued schedule"}
 		if diff := cmp.Diff(want, h.rows("j")); diff != "" {
@@ -287,9 +309,9 @@ func TestWhatTheLedgerCouldNotTakeIsDecidedLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, every("j", "* * * * *"))
 		h.wait(90 * time.Second)
-		h.broken = errors.New("disk full")
+		h.breakLedger(errors.New("disk full"))
 		h.wait(2 * time.Minute)
-		h.broken = nil
+		h.breakLedger(nil)
 		h.wait(2 * time.Second)
 		want := []string{"01T00:01:00 queued schedule", "01T00:02:00 queued schedule", "01T00:03:00 queued schedule"}
 		if diff := cmp.Diff(want, h.rows("j")); diff != "" {
