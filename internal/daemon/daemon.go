@@ -140,7 +140,10 @@ func load(o Options) (*Daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask for the host's name: %w", err)
 	}
-	d := &Daemon{o: o, log: log, host: host, began: time.Now(), tell: supervisor{log: log}, orphans: orphans, settings: cfg.Daemon}
+	d := &Daemon{
+		o: o, log: log, host: host, began: time.Now(), tell: supervisor{log: log}, orphans: orphans, settings: cfg.Daemon,
+		strays: make(chan struct{}, 1),
+	}
 	d.current.Store(cfg)
 	return d, nil
 }
