@@ -33,7 +33,7 @@ race: ## run all tests under the race detector (needs gcc)
 lint: ## go vet, golangci-lint, gofumpt
 	$(GO) vet ./...
 	$(TOOL) golangci-lint run ./...
-	@test -z "$$($(TOOL) gofumpt -l . | tee /dev/stderr)"
+	@unformatted=$$($(TOOL) gofumpt -l .) && printf "%s" "$$unformatted" >&2 && test -z "$$unformatted"
 
 fmt: ## format the source
 	$(TOOL) gofumpt -w .
