@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/poold/poold/internal/api"
+	"github.com/poold/poold/internal/config"
 	"github.com/poold/poold/internal/dispatch"
 	"github.com/poold/poold/internal/run"
 	"github.com/poold/poold/internal/server"
@@ -30,7 +31,8 @@ func (d *Daemon) restoreHands(ctx context.Context) error {
 	}
 	now := time.Now()
 	for _, o := range set {
-		if !o.Until.IsZero() && !o.Until.After(now) {
+		over := !o.Until.IsZero() && !o.Until.After(now)
+		if over || outdated(o, d.current.Load()) {
 			if err := d.ledger.DeleteOverride(ctx, o.Kind, o.Name); err != nil {
 				return fmt.Errorf("forget what has ended: %w", err)
 			}
@@ -43,8 +45,36 @@ func (d *Daemon) restoreHands(ctx context.Context) error {
 	return nil
 }
 
+// outdated says whether the pool is gone whose size or pause it is, or has
+// another entry in the file than when the hand was at work.
+func outdated(o sqlite.Override, cfg *config.Config) bool {
+	if o.Kind != handPoolSize && o.Kind != handPoolPause {
+		return false
+	}
+	p, ok := cfg.Pools[o.Name]
+	return !ok || (o.Entry != "" && o.Entry != p.Entry())
+}
+
+// forgetHands drops from the ledger what the configuration has put an end to,
+// lest it comes back with the next start when the file is as it was.
+func (d *Daemon) forgetHands(ctx context.Context, cfg *config.Config) {
+	set, err := d.ledger.Overrides(ctx)
+	for _, o := range set {
+		if !outdated(o, cfg) {
+			continue
+		}
+		if err = d.ledger.DeleteOverride(ctx, o.Kind, o.Name); err != nil {
+			break
+		}
+		d.log.Info("set by hand no longer: the pool's entry has changed", "pool", o.Name, "what", o.Kind)
+	}
+	if err != nil {
+		d.log.Error("forget what was set by hand", "err", err)
+	}
+}
+
 func (d *Daemon) restoreHand(o sqlite.Override) error {
-	pause := dispatch.Pause{Since: o.At, Until: o.Until, Reason: o.Reason, By: o.By}
+	pause := dispatch.Pause{Since: o.At, Until: o.Until, Reason: o.Reason, By: o.By, Entry: o.Entry}
 	switch o.Kind {
 	case handPoolSize:
 		return d.pools.SetHand(o.Name, dispatch.Hand{
@@ -103,9 +133,11 @@ func (b *backend) DrainPool(ctx context.Context, name string, h server.Hold) (ap
 }
 
 func (b *backend) holdPool(ctx context.Context, name string, p dispatch.Pause, what string) (api.Pool, error) {
-	if _, ok := b.d.current.Load().Pools[name]; !ok {
+	spec, ok := b.d.current.Load().Pools[name]
+	if !ok {
 		return api.Pool{}, b.unknownPool(name)
 	}
+	p.Entry = spec.Entry()
 	if err := b.d.keepPause(ctx, handPoolPause, name, p); err != nil {
 		return api.Pool{}, err
 	}
@@ -200,7 +232,7 @@ func (b *backend) ResumeAll(ctx context.Context) error {
 // recorded as the pause that it becomes.
 func (d *Daemon) keepPause(ctx context.Context, kind, name string, p dispatch.Pause) error {
 	err := d.ledger.SetOverride(ctx, sqlite.Override{
-		Kind: kind, Name: name, Until: p.Until, Reason: p.Reason, By: p.By, At: p.Since,
+		Kind: kind, Name: name, Until: p.Until, Reason: p.Reason, By: p.By, At: p.Since, Entry: p.Entry,
 	})
 	if err != nil {
 		return fmt.Errorf("record the pause: %w", err)

@@ -129,6 +129,7 @@ func (d *Daemon) apply(ctx context.Context, next *config.Config) {
 	ctx = context.WithoutCancel(ctx)
 	d.current.Store(next)
 	d.pools.Apply(dispatchProgram(next))
+	d.forgetHands(ctx, next)
 	d.clock.Apply(ctx, schedulerProgram(next))
 	d.settleStrays(ctx, next)
 }

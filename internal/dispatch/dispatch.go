@@ -189,6 +189,9 @@ func (d *Dispatcher) Apply(p Program) {
 		if hand, ok := d.hands[name]; ok && hand.Entry != spec.Entry {
 			delete(d.hands, name)
 		}
+		if pause, ok := d.hushed[name]; ok && pause.Entry != spec.Entry {
+			delete(d.hushed, name)
+		}
 		f, ok := d.feeds[name]
 		if !ok {
 			f = newFeed(d, name)

@@ -62,6 +62,7 @@ type Pause struct {
 	Reason string
 	By     string
 	Drain  bool
+	Entry  string // of a pool's: its entry in the file then; when that changes, the pause ends
 }
 
 // over says whether the pause has ended by itself.
@@ -255,6 +256,12 @@ func (d *Dispatcher) PausePool(name string, p Pause) error {
 	f, ok := d.feeds[name]
 	if !ok {
 		return fmt.Errorf("pool %q: %w", name, run.ErrNotFound)
+	}
+	if p.Entry == "" {
+		p.Entry = f.spec.Entry
+	}
+	if p.Entry != f.spec.Entry {
+		return nil // the file has changed since: the file holds
 	}
 	d.hushed[name] = p
 	d.pauseLocked(f)
