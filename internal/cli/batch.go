@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -101,13 +102,16 @@ func (a *app) readLines(file string) ([]string, error) {
 // also without a line break.
 func (a *app) splitLines(from io.Reader, name string) ([]string, error) {
 	lines, empty := []string{}, 0
-	for input := bufio.NewReaderSize(from, 64<<10); ; {
+	input := bufio.NewReaderSize(from, 64<<10)
+	for n := 1; ; n++ {
 		line, err := input.ReadString('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, fmt.Errorf("read the lines of %s: %w", name, err)
 		}
 		text := strings.TrimRight(line, "\r\n")
 		switch {
+		case !utf8.ValidString(text):
+			return nil, notUTF8(fmt.Sprintf("line %d of %s", n, name), text)
 		case text != "":
 			lines = append(lines, text)
 		case line != "":
@@ -124,6 +128,15 @@ func (a *app) splitLines(from io.Reader, name string) ([]string, error) {
 		return nil, usage("each line becomes one run", "%s holds no lines", name)
 	}
 	return lines, nil
+}
+
+// notUTF8 refuses an argument that JSON cannot carry: it would arrive as
+// another one, and the job would work on a file that nobody meant.
+func notUTF8(what, text string) error {
+	if len(text) > 80 {
+		text = text[:80] + "…"
+	}
+	return usage("convert it with iconv, or give the job a list of such names as a file", "%s is not UTF-8: %q", what, text)
 }
 
 func (a *app) printBatchName(b *api.Batch) error {

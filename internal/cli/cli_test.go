@@ -76,6 +76,8 @@ func TestExitStatusAndWhatIsPrinted(t *testing.T) {
 		"a batch of nothing is bad usage":     {args: "batch crawl", stdin: "\n\n", status: 2, stderr: "standard input holds no lines"},
 		"a batch from no file is bad usage":   {args: "batch crawl --file /nowhere/x", status: 2, stderr: "/nowhere/x"},
 		"a batch that was there is said":      {args: "batch again", stdin: "a", stdout: "b1\n", stderr: "was there already"},
+		"a line that is not UTF-8 is named":   {args: "batch crawl", stdin: "a\ncaf\xe9\n", status: 2, stderr: "line 2 of standard input is not UTF-8: \"caf\\xe9\"\n  hint: "},
+		"an argument that is not UTF-8":       {args: "run nightly --arg caf\xe9", status: 2, stderr: "--arg is not UTF-8"},
 		"batch with wait ends with a summary": {args: "batch crawl --wait", stdin: "a\nb", stdout: "b1\n", stderr: "0.7 % above ideal"},
 		"progress always draws a bar":         {args: "batch crawl --wait --progress always", stdin: "a\nb", stdout: "b1\n", stderr: "crawl"},
 		"progress of an unknown kind":         {args: "batch crawl --progress maybe", stdin: "a", status: 2, stderr: "auto, always or never"},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +36,9 @@ is given. An interrupt during --wait or --follow leaves the run alone.`,
 			}
 			if cmd.Flags().Changed("priority") {
 				start.Priority = &priority
+			}
+			if !utf8.ValidString(arg) {
+				return notUTF8("--arg", arg)
 			}
 			if start.Queue && start.Force {
 				return usage("--queue waits for an earlier run, --force runs beside it", "--queue and --force exclude each other")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -108,6 +109,9 @@ type batchAnswer struct {
 
 func (s *Server) startBatch(ctx context.Context, in *batchInput) (*batchAnswer, error) {
 	var start api.StartBatch
+	if !utf8.Valid(in.RawBody) {
+		return nil, Invalid(fmt.Sprintf("read the batch: %v", errNotUTF8), "")
+	}
 	decoder := json.NewDecoder(bytes.NewReader(in.RawBody))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&start); err != nil {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -116,6 +117,7 @@ func (s *Server) routes(version string) http.Handler {
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.CreateHooks = nil
 	config.RejectUnknownQueryParameters = true
+	config.Formats = formats()
 	config.Transformers = []huma.Transformer{asProblem}
 	routes := humago.New(mux, config)
 
@@ -141,6 +143,21 @@ func (s *Server) routes(version string) http.Handler {
 	mux.HandleFunc("GET /readyz", s.ready)
 	return orNotFound(mux)
 }
+
+// formats is JSON, taken at its word: the decoder would put U+FFFD in place of
+// bytes that are not UTF-8, and an argument would silently become another.
+func formats() map[string]huma.Format {
+	strict := huma.DefaultJSONFormat
+	strict.Unmarshal = func(data []byte, v any) error {
+		if !utf8.Valid(data) {
+			return errNotUTF8
+		}
+		return huma.DefaultJSONFormat.Unmarshal(data, v)
+	}
+	return map[string]huma.Format{"application/json": strict, "json": strict}
+}
+
+var errNotUTF8 = errors.New("it is not UTF-8, as JSON has to be")
 
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	if s.stopping() {

@@ -76,6 +76,8 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 		"a wait without a unit":             {"GET", "/api/v1/runs/1?wait=30", "", 422, "30s"},
 		"a body that is no JSON":            {"POST", "/api/v1/jobs/nightly/run", "{", 400, ""},
 		"an unknown key":                    {"POST", "/api/v1/jobs/nightly/run", `{"args":"x"}`, 422, "args"},
+		"a body that is not UTF-8":          {"POST", "/api/v1/jobs/nightly/run", "{\"arg\":\"caf\xe9\"}", 400, "not UTF-8"},
+		"a batch that is not UTF-8":         {"POST", "/api/v1/jobs/nightly/batch", "{\"lines\":[\"caf\xe9\"]}", 422, "not UTF-8"},
 		"queue with force":                  {"POST", "/api/v1/jobs/nightly/run", `{"queue":true,"force":true}`, 422, "exclude"},
 		"a batch of nothing":                {"POST", "/api/v1/jobs/nightly/batch", `{"lines":[]}`, 422, "no lines"},
 		"an unknown key of a batch":         {"POST", "/api/v1/jobs/nightly/batch", `{"liens":[]}`, 422, "liens"},
