@@ -1,6 +1,7 @@
 package ledgertest
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -120,7 +121,7 @@ func batchKeys(s *suite) {
 	}
 	sub.Def = job("b")
 	_, err := s.Enqueue(s.Context(), []run.Submission{sub}, clock(2))
-	if err == nil || !strings.Contains(err.Error(), `"a"`) {
+	if !errors.Is(err, run.ErrBatchKey) || !strings.Contains(err.Error(), `"a"`) {
 		s.Errorf("the key of another job's batch: got %v", err)
 	}
 }
@@ -134,8 +135,8 @@ func batchKeyRefused(s *suite) {
 	}
 	for _, key := range []string{"b99", "a\nb", "\xff", strings.Repeat("x", 5000)} {
 		sub.BatchKey = key
-		if _, err := s.Enqueue(s.Context(), []run.Submission{sub}, clock(1)); err == nil {
-			s.Errorf("the key %.20q is taken", key)
+		if _, err := s.Enqueue(s.Context(), []run.Submission{sub}, clock(1)); !errors.Is(err, run.ErrBatchKey) {
+			s.Errorf("the key %.20q: got %v", key, err)
 		}
 	}
 	if got := s.window("p"); len(got) != 1 {

@@ -341,6 +341,7 @@ var (
 	ErrQueueFull = errors.New("the pool's queue is full")
 	ErrStale     = errors.New("the run is no longer in that state")
 	ErrClosed    = errors.New("the ledger is closed")
+	ErrBatchKey  = errors.New("choose another id")
 )
 
 // StaleError is an ErrStale that says in which state the run is.

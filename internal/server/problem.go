@@ -106,6 +106,8 @@ func classify(err error) *api.Problem {
 			Code: api.CodeNotFound, Detail: err.Error(),
 			Hint: "poold runs lists what there is; retention removes old runs",
 		}
+	case errors.Is(err, run.ErrBatchKey):
+		return &api.Problem{Code: api.CodeInvalid, Detail: err.Error()}
 	case errors.Is(err, run.ErrStale):
 		return &api.Problem{Code: api.CodeStale, Detail: err.Error()}
 	case errors.Is(err, run.ErrQueueFull):

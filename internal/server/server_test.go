@@ -35,6 +35,7 @@ func TestErrorsOfTheBackend(t *testing.T) {
 		"a run in the way is 409":             {&run.ConflictError{Job: "nightly", Run: 12}, 409, api.CodeConflict, "run 12"},
 		"a run that moved on is 409":          {run.ErrStale, 409, api.CodeStale, "no longer"},
 		"a full queue is 429":                 {run.ErrQueueFull, 429, api.CodeQueueFull, "full"},
+		"a batch's bad id is 422":             {fmt.Errorf("batch \"b9\": %w", run.ErrBatchKey), 422, api.CodeInvalid, "choose another id"},
 		"a bad argument is 422":               {Invalid("the argument starts with -", "use --"), 422, api.CodeInvalid, "starts with -"},
 		"a bad configuration is 422":          {InvalidConfig(make([]api.ConfigNote, 2)), 422, api.CodeConfigInvalid, "2 errors"},
 		"what is not built is 501":            {&Error{Code: api.CodeUnsupported, Detail: "not built yet"}, 501, api.CodeUnsupported, "not built"},

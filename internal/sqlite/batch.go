@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -53,7 +52,7 @@ func (s *submission) batch() error {
 			s.got.Batch, s.got.Existing = key, true
 			return nil
 		case job != "":
-			return refuse(fmt.Errorf("batch %q is one of job %q, not of %q; choose another id", key, job, name))
+			return refuse(fmt.Errorf("batch %q is one of job %q, not of %q; %w", key, job, name, run.ErrBatchKey))
 		}
 		if err := checkBatchKey(key); err != nil {
 			return refuse(err)
@@ -95,13 +94,13 @@ const batchKeyMost = 200
 func checkBatchKey(key string) error {
 	digits, found := strings.CutPrefix(key, "b")
 	if found && digits != "" && strings.Trim(digits, "0123456789") == "" {
-		return fmt.Errorf("there is no batch %q, and names of that form are given by poold itself; choose another id", key)
+		return fmt.Errorf("there is no batch %q, and names of that form are given by poold itself; %w", key, run.ErrBatchKey)
 	}
 	if len(key) > batchKeyMost {
-		return fmt.Errorf("the batch's id has %d bytes; at most %d are kept", len(key), batchKeyMost)
+		return fmt.Errorf("the batch's id has %d bytes, and at most %d are kept; %w", len(key), batchKeyMost, run.ErrBatchKey)
 	}
 	if !utf8.ValidString(key) || strings.ContainsFunc(key, unicode.IsControl) {
-		return errors.New("the batch's id holds control characters or is not UTF-8; choose another id")
+		return fmt.Errorf("the batch's id holds control characters or is not UTF-8; %w", run.ErrBatchKey)
 	}
 	return nil
 }
