@@ -123,3 +123,27 @@ func TestCheckArgMatchesTheWholeArgument(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckArgRefusesWhatNoCommandCouldBeGiven(t *testing.T) {
+	matches := &jobs.Definition{Name: "j", Type: "exec", Args: &jobs.Args{Match: "(?s).*"}}
+	if err := matches.CheckArg(jobs.NewRegistry(nil), strings.Repeat("x", jobs.MaxArg)); err != nil {
+		t.Errorf("the longest argument: %v", err)
+	}
+	for name, arg := range map[string]string{
+		"too long":         strings.Repeat("x", jobs.MaxArg+1),
+		"with a zero byte": "a\x00b",
+	} {
+		err := matches.CheckArg(jobs.NewRegistry(nil), arg)
+		if err == nil || len(err.Error()) > 300 {
+			t.Errorf("%s, whatever args.match says: got %.400v, want a short error", name, err)
+		}
+	}
+}
+
+func TestCheckArgQuotesNoMoreThanTheBeginning(t *testing.T) {
+	def := &jobs.Definition{Name: "j", Type: "exec", Args: &jobs.Args{Match: "[a-z]+"}}
+	err := def.CheckArg(jobs.NewRegistry(nil), strings.Repeat("é", 1000))
+	if err == nil || len(err.Error()) > 400 || !strings.Contains(err.Error(), "ééé…") {
+		t.Errorf("got %v, want the beginning of the argument", err)
+	}
+}

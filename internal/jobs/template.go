@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // The placeholders that Expand replaces.
@@ -50,16 +51,28 @@ func (t Task) ScheduledText() string {
 	return t.ScheduledAt.Format(time.RFC3339)
 }
 
-// CheckArg says whether the job takes arg: it must match `args.match` as a
-// whole; without a match, the type's own rule holds.
+// MaxArg is the most bytes of an argument. A command has each in POOLD_ARG, and
+// Linux takes no variable of 128 KiB; half of that leaves room for the words
+// around {arg}. Longer input belongs in a file that the argument names.
+const MaxArg = 64 << 10
+
+// CheckArg says whether the job takes arg: no job takes one that is too long or
+// holds a zero byte. It must match `args.match` as a whole; without a match, the
+// type's own rule holds.
 func (d *Definition) CheckArg(r Registry, arg string) error {
+	switch {
+	case len(arg) > MaxArg:
+		return fmt.Errorf("job %q takes no argument of %d bytes: at most %d; put the text into a file and give its name", d.Name, len(arg), MaxArg)
+	case strings.ContainsRune(arg, 0):
+		return fmt.Errorf("job %q takes no argument %s: it holds a zero byte", d.Name, Shown(arg))
+	}
 	if d.Args != nil && d.Args.Match != "" {
 		re, err := regexp.Compile(`\A(?:` + d.Args.Match + `)\z`)
 		if err != nil {
 			return fmt.Errorf("job %q: args.match: %w", d.Name, err)
 		}
 		if !re.MatchString(arg) {
-			return fmt.Errorf("job %q takes no argument %q: it does not match %s", d.Name, arg, d.Args.Match)
+			return fmt.Errorf("job %q takes no argument %s: it does not match %s", d.Name, Shown(arg), d.Args.Match)
 		}
 		return nil
 	}
@@ -72,7 +85,26 @@ func (d *Definition) CheckArg(r Registry, arg string) error {
 		return nil
 	}
 	if err := checker.CheckArg(d.With, arg); err != nil {
-		return fmt.Errorf("job %q takes no argument %q: %w", d.Name, arg, err)
+		return fmt.Errorf("job %q takes no argument %s: %w", d.Name, Shown(arg), err)
 	}
 	return nil
+}
+
+// shownMost is how many bytes of an argument a message or a log line has.
+const shownMost = 100
+
+// Shown is an argument in quotes as a message has it: its beginning, where it
+// is long.
+func Shown(arg string) string { return strconv.Quote(Beginning(arg)) }
+
+// Beginning is an argument as a log line has it.
+func Beginning(arg string) string {
+	if len(arg) <= shownMost {
+		return arg
+	}
+	cut := shownMost
+	for cut > shownMost-utf8.UTFMax && !utf8.RuneStart(arg[cut]) {
+		cut--
+	}
+	return arg[:cut] + "…"
 }
