@@ -18,7 +18,7 @@ const systemSocket = "/run/poold/poold.sock"
 // app is what all commands of one invocation share.
 type app struct {
 	stdin  io.Reader
-	stdout io.Writer
+	stdout *result
 	stderr io.Writer
 	getenv func(string) string
 	hooks  Hooks
@@ -40,7 +40,7 @@ type screen struct {
 
 func newApp(p Process) *app {
 	a := &app{
-		stdin: p.Stdin, stdout: p.Stdout, stderr: p.Stderr, getenv: p.Getenv, hooks: p.Hooks,
+		stdin: p.Stdin, stdout: &result{to: p.Stdout}, stderr: p.Stderr, getenv: p.Getenv, hooks: p.Hooks,
 		now: time.Now, zone: time.Local,
 	}
 	if a.getenv == nil {
@@ -99,6 +99,22 @@ func (a *app) close() {
 	if a.client != nil {
 		a.client.Close()
 	}
+}
+
+// result is standard output. It remembers what went wrong, so that no command
+// is done whose result was lost, as on a full disk.
+type result struct {
+	to  io.Writer
+	err error
+}
+
+// Write writes what it can.
+func (r *result) Write(p []byte) (int, error) {
+	n, err := r.to.Write(p)
+	if r.err == nil {
+		r.err = err
+	}
+	return n, err
 }
 
 // print writes a line of the result.

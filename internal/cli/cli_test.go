@@ -164,6 +164,28 @@ func TestExitStatusAndWhatIsPrinted(t *testing.T) {
 	})
 }
 
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+func TestAResultThatCannotBeWrittenIsAFailure(t *testing.T) {
+	s := newStub(t, map[string]string{
+		"POST /jobs/nightly/run": "201 " + queuedRun, "GET /runs": `200 {"runs":[` + failedRun + `]}`,
+		"GET /runs/17": "200 " + failedRun, "GET /runs/17/output": "200 one\n",
+	})
+	for _, args := range []string{"run nightly", "run nightly --json", "runs", "runs --json", "show 17", "logs 17", "version", "--help"} {
+		var stderr strings.Builder
+		status := Main(t.Context(), Process{
+			Args: strings.Fields(args), Stdout: full{}, Stderr: &stderr, Stdin: strings.NewReader(""),
+			Getenv: func(string) string { return s.socket },
+		})
+		if status != exitFailed || strings.Count(stderr.String(), "no space left on device") != 1 {
+			t.Errorf("%s: got status %d and %q", args, status, &stderr)
+		}
+	}
+}
+
 func TestAnInterruptDetaches(t *testing.T) {
 	for args, want := range map[string]string{
 		"run nightly --wait": "run 17 goes on; poold logs 17 --follow",

@@ -63,6 +63,9 @@ func Main(ctx context.Context, p Process) int {
 	if err != nil && !a.began {
 		err = asUsage(err) // cobra's own: of flags, arguments or the command's name
 	}
+	if lost := a.stdout.err; lost != nil && !errors.Is(err, lost) {
+		err = fmt.Errorf("the result could not be written: %w", lost)
+	}
 	return a.report(err)
 }
 

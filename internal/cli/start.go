@@ -77,7 +77,7 @@ func (a *app) printStarted(r *api.Run) error {
 func (a *app) seeThrough(ctx context.Context, r api.Run, follow bool) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
-	output := a.stdout
+	var output io.Writer = a.stdout
 	switch {
 	case a.json:
 		output = a.stderr

@@ -74,14 +74,14 @@ func (s *stub) asked() string {
 	return strings.Join(s.requests, "\n")
 }
 
-// result is what a command left behind.
-type result struct {
+// outcome is what a command left behind.
+type outcome struct {
 	status         int
 	stdout, stderr string
 }
 
 // invoke runs a command line. A socket of "" is one where nobody answers.
-func invoke(t *testing.T, socket, stdin string, args ...string) result {
+func invoke(t *testing.T, socket, stdin string, args ...string) outcome {
 	t.Helper()
 	return invokeEnv(t, map[string]string{"POOLD_SOCKET": socketOr(t, socket)}, stdin, args...)
 }
@@ -93,7 +93,7 @@ func socketOr(t *testing.T, socket string) string {
 	return socket
 }
 
-func invokeEnv(t *testing.T, env map[string]string, stdin string, args ...string) result {
+func invokeEnv(t *testing.T, env map[string]string, stdin string, args ...string) outcome {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	status := Main(t.Context(), Process{
@@ -107,7 +107,7 @@ func invokeEnv(t *testing.T, env map[string]string, stdin string, args ...string
 			},
 		},
 	})
-	return result{status, stdout.String(), stderr.String()}
+	return outcome{status, stdout.String(), stderr.String()}
 }
 
 func writeFile(t *testing.T, text string) string {
