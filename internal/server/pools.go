@@ -81,7 +81,7 @@ func (s *Server) resizePool(ctx context.Context, in *resizeInput) (*answer[api.P
 	if in.Body.Reset && (in.Body.For != "" || in.Body.OnShrink != "") {
 		return nil, Invalid("reset takes no for and no on_shrink", "")
 	}
-	d, err := span("for", in.Body.For)
+	d, err := limit(in.Body.For)
 	if err != nil {
 		return nil, err
 	}

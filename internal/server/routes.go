@@ -103,7 +103,7 @@ func (in *HoldInput) hold() (Hold, error) {
 	if in.Body == nil {
 		return Hold{}, nil
 	}
-	d, err := span("for", in.Body.For)
+	d, err := limit(in.Body.For)
 	return Hold{For: d, Reason: in.Body.Reason}, err
 }
 

@@ -88,6 +88,8 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 		"a size beyond reason":              {"PATCH", "/api/v1/pools/default", `{"workers":99999999}`, 422, "workers"},
 		"an unknown shrink":                 {"PATCH", "/api/v1/pools/default", `{"workers":1,"on_shrink":"kill"}`, 422, "finish"},
 		"a pause for a bare number":         {"POST", "/api/v1/pause", `{"for":"5"}`, 422, "5m"},
+		"a pause for no time":               {"POST", "/api/v1/pause", `{"for":"0s"}`, 422, "leave it out"},
+		"a size for no time":                {"PATCH", "/api/v1/pools/default", `{"workers":1,"for":"0s"}`, 422, "leave it out"},
 		"an empty selection":                {"POST", "/api/v1/runs/cancel", `{}`, 422, "nothing is selected"},
 		"a selection both ways":             {"POST", "/api/v1/runs/cancel", `{"ids":[1],"job":"nightly"}`, 422, "not both"},
 		"a cancel of what is done":          {"POST", "/api/v1/runs/cancel", `{"state":"failed"}`, 422, "queued or running"},

@@ -33,4 +33,14 @@ func span(name, text string) (time.Duration, error) {
 	return d, nil
 }
 
+// limit reads how long something holds. Empty is zero, which is forever; a zero
+// that is written means something else, and is refused.
+func limit(text string) (time.Duration, error) {
+	d, err := span("for", text)
+	if err == nil && d == 0 && text != "" {
+		return 0, Invalid(fmt.Sprintf("for: %s is no time at all", text), "leave it out for something that holds until it is ended by hand")
+	}
+	return d, err
+}
+
 func idText(id int64) string { return strconv.FormatInt(id, 10) }
