@@ -87,6 +87,7 @@ type Outcome struct {
 	Error      string        // in words, for an operator
 	RetryAfter time.Duration // the least time before another attempt, or zero
 	NoRetry    bool          // another attempt would end the same way
+	Stopped    bool          // it was told to stop: its exit status says nothing of its work
 }
 
 // Held is an attempt of an earlier daemon that is still alive. Stop ends its

@@ -53,9 +53,11 @@ func Conclude(def *jobs.Definition, r *Run, out jobs.Outcome, cause error, now t
 }
 
 // byExit concludes what the outcome alone decides: a success, or an exit
-// status that means skipped.
+// status that means skipped. The status of an attempt that was told to stop
+// has no meaning: a job that heeds TERM may well end with one of these.
 func byExit(def *jobs.Definition, out jobs.Outcome) (Next, bool) {
 	switch {
+	case out.Stopped:
 	case out.OK, exitIn(def.Exit.Success, out):
 		return Next{State: Succeeded, Outcome: "succeeded"}, true
 	case exitIn(def.Exit.Skip, out):

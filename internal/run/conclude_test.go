@@ -20,6 +20,12 @@ func exited(code int) jobs.Outcome {
 	return jobs.Outcome{OK: code == 0, Reason: "exit", ExitCode: &code, Error: "exit status"}
 }
 
+func stopped(code int) jobs.Outcome {
+	out := exited(code)
+	out.Stopped = true
+	return out
+}
+
 func TestConclude(t *testing.T) {
 	retried := jobs.Retry{Attempts: 3, Backoff: schedule.Duration(10 * time.Second), MaxBackoff: schedule.Duration(time.Minute)}
 	once := jobs.Retry{Attempts: 1, Backoff: schedule.Duration(10 * time.Second)}
@@ -101,6 +107,24 @@ func TestConclude(t *testing.T) {
 			"a success at the moment of its timeout stays one",
 			jobs.Definition{Retry: once},
 			1, exited(0), jobs.ErrTimeout,
+			run.Next{State: run.Succeeded, Outcome: "succeeded"},
+		},
+		{
+			"a status that means success means nothing after a timeout",
+			jobs.Definition{Retry: once, Exit: jobs.Exit{Success: []int{143}}},
+			1, stopped(143), jobs.ErrTimeout,
+			run.Next{State: run.Failed, Reason: "timeout", Outcome: "timeout"},
+		},
+		{
+			"a status that means skipped means nothing after a requeue",
+			jobs.Definition{Retry: retried, Exit: jobs.Exit{Skip: []int{75}}},
+			1, stopped(75), jobs.ErrRequeued,
+			run.Next{State: run.Queued, Reason: "requeued", Outcome: "requeued", DueAt: now, Refund: true},
+		},
+		{
+			"a status that means success stays one when the cancel came after the end",
+			jobs.Definition{Retry: once, Exit: jobs.Exit{Success: []int{24}}},
+			1, exited(24), jobs.ErrCanceled,
 			run.Next{State: run.Succeeded, Outcome: "succeeded"},
 		},
 		{

@@ -92,7 +92,7 @@ func outcome(exit proc.Exit, stopped bool) jobs.Outcome {
 		if exit.CoreDumped {
 			text += " (core dumped)"
 		}
-		return jobs.Outcome{Reason: "signal", Signal: exit.Signal, Error: text}
+		return jobs.Outcome{Reason: "signal", Signal: exit.Signal, Error: text, Stopped: stopped}
 	}
 	code := exit.Code
 	if code == 0 && !stopped {
@@ -102,7 +102,7 @@ func outcome(exit proc.Exit, stopped bool) jobs.Outcome {
 	if stopped {
 		text += " after it was told to stop"
 	}
-	return jobs.Outcome{Reason: "exit", ExitCode: &code, Error: text}
+	return jobs.Outcome{Reason: "exit", ExitCode: &code, Error: text, Stopped: stopped}
 }
 
 // The ladder of a task that says nothing about it.

@@ -68,8 +68,8 @@ func TestOutcomeOfOneThatWasToldToStop(t *testing.T) {
 		exit proc.Exit
 		want jobs.Outcome
 	}{
-		{"status 0 is no success then", proc.Exit{}, jobs.Outcome{Reason: "exit", ExitCode: code(0), Error: "exit status 0 after it was told to stop"}},
-		{"a core dump is told", proc.Exit{Code: -1, Signal: "ABRT", CoreDumped: true}, jobs.Outcome{Reason: "signal", Signal: "ABRT", Error: "killed by signal ABRT (core dumped)"}},
+		{"status 0 is no success then", proc.Exit{}, jobs.Outcome{Reason: "exit", ExitCode: code(0), Error: "exit status 0 after it was told to stop", Stopped: true}},
+		{"a core dump is told", proc.Exit{Code: -1, Signal: "ABRT", CoreDumped: true}, jobs.Outcome{Reason: "signal", Signal: "ABRT", Error: "killed by signal ABRT (core dumped)", Stopped: true}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestTimeoutStopsTheWholeTreeByTheLadder(t *testing.T) {
 	if took := time.Since(began); took < 300*time.Millisecond || took > 5*time.Second {
 		t.Errorf("the ladder took %v", took)
 	}
-	want := jobs.Outcome{Reason: "signal", Signal: "KILL", Error: "killed by signal KILL"}
+	want := jobs.Outcome{Reason: "signal", Signal: "KILL", Error: "killed by signal KILL", Stopped: true}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("want -, got +\n%s", diff)
 	}
