@@ -157,12 +157,16 @@ func refused(out jobs.Outcome, cause error) run.Next {
 // time to ask again.
 func (d *Dispatcher) askLater(t *task, first, again time.Time) {
 	d.o.Ledger.SetAsked(&t.run, first, again, func(err error) {
-		if err != nil && !errors.Is(err, run.ErrStale) {
-			d.o.Log.Error("put a run off", "run", t.run.ID, "err", err)
-		}
 		go func() { // letGo wakes those who wait, through the ledger
+			if err == nil || errors.Is(err, run.ErrStale) {
+				d.letGo(t)
+				poke(d.ripen)
+				return
+			}
+			d.complain("put a run off", "run", t.run.ID, "err", err)
+			d.waitToRetry(d.lifetime)
 			d.letGo(t)
-			poke(d.ripen)
+			d.Rewind(t.feed.name) // it is ready still
 		}()
 	})
 }
@@ -284,7 +288,7 @@ func (d *Dispatcher) logAttempt(r *run.Run, a *run.Attempt) {
 		"outcome", a.Outcome, "took", a.FinishedAt.Sub(a.StartedAt).Round(time.Millisecond),
 	}
 	if r.Arg != "" {
-		attrs = append(attrs, "arg", r.Arg)
+		attrs = append(attrs, "arg", jobs.Beginning(r.Arg))
 	}
 	if a.Error != "" {
 		attrs = append(attrs, "err", a.Error)

@@ -19,7 +19,7 @@ import (
 type slowJournal struct {
 	dispatch.Ledger
 	start, finish time.Duration
-	full          atomic.Bool // starts fail
+	full          atomic.Bool // starts and delays fail
 }
 
 func (l *slowJournal) Start(s run.Start, done func(error)) {
@@ -34,6 +34,14 @@ func (l *slowJournal) Start(s run.Start, done func(error)) {
 
 func (l *slowJournal) Finish(e run.End, done func(run.Ended, error)) {
 	time.AfterFunc(l.finish, func() { l.Ledger.Finish(e, done) })
+}
+
+func (l *slowJournal) SetAsked(r *run.Run, at, dueAt time.Time, done func(error)) {
+	if l.full.Load() {
+		go done(errors.New("disk full"))
+		return
+	}
+	l.Ledger.SetAsked(r, at, dueAt, done)
 }
 
 // slow puts a slow journal before the ledger.
@@ -163,6 +171,33 @@ func TestAStopBeforeTheStartIsRecordedLosesNothing(t *testing.T) {
 		h.wait(time.Hour)
 		if r := h.run(ids[0]); r.State != run.Succeeded || r.Attempts != 1 {
 			t.Errorf("the run is %s (%s) after %d attempts, want succeeded after 1", r.State, r.Reason, r.Attempts)
+		}
+	})
+}
+
+func TestARunThatCannotBePutOffIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, []dispatch.Pool{pool("p", 1)}, job("j", func(d *jobs.Definition) {
+			d.Condition = &jobs.Condition{
+				Command: []string{"ask"}, Wait: schedule.Duration(time.Hour), Every: schedule.Duration(time.Minute),
+			}
+		}))
+		l := &slowJournal{}
+		h.slow(l)
+		l.full.Store(true)
+		var asked, answer atomic.Int32
+		answer.Store(1)
+		h.typ.ask = func(jobs.Task) int { asked.Add(1); return int(answer.Load()) }
+		ids := h.enqueue("j", nil, "x")
+		h.wait(5 * time.Second)
+		if n := asked.Load(); n < 2 || n > 10 {
+			t.Errorf("in five seconds it was asked %d times, want once a second", n)
+		}
+		l.full.Store(false)
+		answer.Store(0)
+		h.wait(2 * time.Minute)
+		if got := h.states(ids[0])[0]; got != "succeeded" {
+			t.Errorf("the run is %s, want succeeded", got)
 		}
 	})
 }
