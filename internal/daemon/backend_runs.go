@@ -109,20 +109,30 @@ func (f *followed) Close() error {
 // awaitAttempt returns when the attempt has begun, or, with ended, has ended.
 func (b *backend) awaitAttempt(ctx context.Context, id int64, attempt int, ended bool) error {
 	for {
-		changed := b.d.pools.Watch(id)
-		r, err := b.d.ledger.Run(ctx, id)
-		if err != nil {
+		there, err := b.untilChange(ctx, id, func(r *run.Run) bool {
+			over := r.State.Final() || r.Attempts > attempt || (r.Attempts == attempt && r.State != run.Running)
+			return over || (!ended && r.Attempts >= attempt)
+		})
+		if err != nil || there {
 			return err
 		}
-		over := r.State.Final() || r.Attempts > attempt || (r.Attempts == attempt && r.State != run.Running)
-		if over || (!ended && r.Attempts >= attempt) {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	}
+}
+
+// untilChange says whether the run is as wanted, or else waits for its next
+// change.
+func (b *backend) untilChange(ctx context.Context, id int64, wanted func(*run.Run) bool) (bool, error) {
+	changed, stop := b.d.pools.Watch(id)
+	defer stop()
+	r, err := b.d.ledger.Run(ctx, id)
+	if err != nil || wanted(&r) {
+		return err == nil, err
+	}
+	select {
+	case <-changed:
+		return false, nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
 	}
 }
 

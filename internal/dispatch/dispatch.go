@@ -118,9 +118,9 @@ type Dispatcher struct {
 	pausedJobs map[string]Pause
 	paused     *Pause // the whole host
 	hands      map[string]Hand
-	hushed     map[string]Pause        // pools paused by hand
-	watched    map[int64]chan struct{} // closed at the run's next change
-	going      bool                    // Run has begun: nothing starts before
+	hushed     map[string]Pause // pools paused by hand
+	watched    map[int64]*watch // runs that are watched
+	going      bool             // Run has begun: nothing starts before
 	closing    bool
 	hopeless   bool                 // an end that cannot be recorded is given up
 	said       map[string]time.Time // when an error was last logged
@@ -155,7 +155,7 @@ func New(o Options) *Dispatcher {
 		pausedJobs: map[string]Pause{},
 		hands:      map[string]Hand{},
 		hushed:     map[string]Pause{},
-		watched:    map[int64]chan struct{}{},
+		watched:    map[int64]*watch{},
 		said:       map[string]time.Time{},
 	}
 	d.lifetime, d.stop = context.WithCancel(context.Background())

@@ -90,23 +90,38 @@ func (d *Dispatcher) JobPause(name string) *Pause {
 	return nil
 }
 
+// watch is a channel that those who watch a run share.
+type watch struct {
+	changed chan struct{}
+	by      int // how many they are
+}
+
 // Watch returns a channel that is closed at the run's next recorded change.
-func (d *Dispatcher) Watch(id int64) <-chan struct{} {
+// Stop must be called when nobody waits for it any more: most runs that are
+// watched have ended, and never change again.
+func (d *Dispatcher) Watch(id int64) (changed <-chan struct{}, stop func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	ch, ok := d.watched[id]
+	w, ok := d.watched[id]
 	if !ok {
-		ch = make(chan struct{})
-		d.watched[id] = ch
+		w = &watch{changed: make(chan struct{})}
+		d.watched[id] = w
 	}
-	return ch
+	w.by++
+	return w.changed, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if w.by--; w.by == 0 && d.watched[id] == w {
+			delete(d.watched, id)
+		}
+	}
 }
 
 // changed tells whoever watches of a recorded change.
 func (d *Dispatcher) changed(r run.Run) {
 	d.mu.Lock()
-	if ch, ok := d.watched[r.ID]; ok {
-		close(ch)
+	if w, ok := d.watched[r.ID]; ok {
+		close(w.changed)
 		delete(d.watched, r.ID)
 	}
 	d.mu.Unlock()
