@@ -65,6 +65,16 @@ func (d *Daemon) doReload(ctx context.Context, trigger string, dryRun bool) (api
 	return done, nil
 }
 
+// reloadAlone reloads where nobody waits for the answer. A configuration that
+// is refused has been logged; whatever else keeps it from being applied is here.
+func (d *Daemon) reloadAlone(ctx context.Context, trigger string) {
+	_, err := d.doReload(ctx, trigger, false)
+	var refused *server.Error
+	if err != nil && !errors.As(err, &refused) && ctx.Err() == nil {
+		d.log.Error("reload; the configuration in force stays", "trigger", trigger, "err", err)
+	}
+}
+
 // refuseReload keeps the configuration in force and says what is wrong with
 // the new one.
 func (d *Daemon) refuseReload(now time.Time, trigger string, dryRun bool, err error) (api.Reload, error) {
@@ -236,9 +246,9 @@ func (d *Daemon) watchFiles(watcher *config.Watcher, hangups <-chan os.Signal) {
 			case <-ctx.Done():
 				return nil
 			case <-hangups:
-				_, _ = d.doReload(ctx, bySignal, false) // it has logged its error
+				d.reloadAlone(ctx, bySignal)
 			case <-changes:
-				_, _ = d.doReload(ctx, byWatch, false)
+				d.reloadAlone(ctx, byWatch)
 			}
 			watcher.Look()
 		}
