@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/poold/poold/internal/api"
@@ -196,20 +197,39 @@ func (d *Daemon) trySettleStrays(ctx context.Context, cfg *config.Config) error 
 	return nil
 }
 
+// cancelAtOnce is how many runs are canceled beside each other, so that they
+// share transactions of the ledger.
+const cancelAtOnce = 256
+
 // cancelRemoved ends the queued runs of a job that is gone.
 func (d *Daemon) cancelRemoved(ctx context.Context, job string) error {
+	var canceling sync.WaitGroup
+	room, failed := make(chan struct{}, cancelAtOnce), make(chan error, 1)
 	canceled := 0
 	err := d.eachQueued(ctx, run.Filter{Job: job}, func(r run.Run) error {
 		canceled++
-		if err := d.pools.CancelRemoved(ctx, r.ID); err != nil && !errors.Is(err, run.ErrStale) {
-			return err
-		}
+		room <- struct{}{}
+		canceling.Go(func() {
+			defer func() { <-room }()
+			if err := d.pools.CancelRemoved(ctx, r.ID); err != nil && !errors.Is(err, run.ErrStale) {
+				select {
+				case failed <- err:
+				default: // one is enough
+				}
+			}
+		})
 		return nil
 	})
+	canceling.Wait()
 	if canceled > 0 {
 		d.log.Warn("queued runs of a removed job canceled", "job", job, "runs", canceled)
 	}
-	return err
+	select {
+	case failure := <-failed:
+		return errors.Join(err, failure)
+	default:
+		return err
+	}
 }
 
 // rehome moves the queued runs of a pool that is gone to where their jobs
