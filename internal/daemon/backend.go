@@ -263,7 +263,7 @@ func (b *backend) Zone() *time.Location { return b.d.current.Load().Zone }
 func (b *backend) HeldBack(ctx context.Context, kind, name string) ([]string, error) {
 	words := []string{}
 	if p := b.d.pools.HostPause(); p != nil {
-		words = append(words, "the host is paused"+pauseText(*p)+"; poold resume --all")
+		words = append(words, "the host is paused"+b.pauseText(*p)+"; poold resume --all")
 	}
 	switch kind {
 	case "pool":
@@ -286,7 +286,7 @@ func (b *backend) poolHeldBack(words []string, name string) []string {
 			continue
 		}
 		if s.Pause != nil {
-			words = append(words, fmt.Sprintf("pool %s is paused%s; poold pool resume %s", name, pauseText(*s.Pause), name))
+			words = append(words, fmt.Sprintf("pool %s is paused%s; poold pool resume %s", name, b.pauseText(*s.Pause), name))
 		}
 		switch {
 		case s.Workers == 0:
@@ -304,7 +304,7 @@ func (b *backend) jobHeldBack(words []string, name string) []string {
 		return words
 	}
 	if p := b.d.pools.JobPause(name); p != nil {
-		words = append(words, fmt.Sprintf("job %s is paused%s; poold job resume %s", name, pauseText(*p), name))
+		words = append(words, fmt.Sprintf("job %s is paused%s; poold job resume %s", name, b.pauseText(*p), name))
 	}
 	if !def.Enabled {
 		words = append(words, "its schedule is off: enabled: false")
@@ -330,19 +330,28 @@ func (b *backend) runHeldBack(ctx context.Context, words []string, id int64) ([]
 	}
 	for _, res := range r.Resources() {
 		if holder, held := b.d.pools.Holder(res); held && holder != id {
-			words = append(words, fmt.Sprintf("run %d has what it needs: %s", holder, res))
+			words = append(words, inTheWay(&r, holder, res))
 		}
 	}
 	if p := b.d.pools.JobPause(r.Job); p != nil {
-		words = append(words, fmt.Sprintf("job %s is paused%s; poold job resume %s", r.Job, pauseText(*p), r.Job))
+		words = append(words, fmt.Sprintf("job %s is paused%s; poold job resume %s", r.Job, b.pauseText(*p), r.Job))
 	}
 	return b.poolHeldBack(words, r.Pool), nil
 }
 
-func pauseText(p dispatch.Pause) string {
-	text := " since " + p.Since.Format(time.DateTime)
+// inTheWay says what another run holds that r waits for.
+func inTheWay(r *run.Run, holder int64, res run.Resource) string {
+	if res == run.SerialResource(r.Job, r.Arg) {
+		return fmt.Sprintf("run %d of this job is not done", holder)
+	}
+	return fmt.Sprintf("run %d holds the lock %s", holder, res.Lock())
+}
+
+func (b *backend) pauseText(p dispatch.Pause) string {
+	const form = "2006-01-02 15:04:05 -0700"
+	text := " since " + p.Since.In(b.Zone()).Format(form)
 	if !p.Until.IsZero() {
-		text += " until " + p.Until.Format(time.DateTime)
+		text += " until " + p.Until.In(b.Zone()).Format(form)
 	}
 	if p.Reason != "" {
 		text += " (" + p.Reason + ")"

@@ -298,7 +298,12 @@ type Batch struct {
 type Resource string
 
 // LockResource is a lock by name, shared across jobs and pools.
-func LockResource(name string) Resource { return Resource("lock:" + name) }
+func LockResource(name string) Resource { return Resource(lockPrefix + name) }
+
+const lockPrefix = "lock:"
+
+// Lock is the name of the lock that the resource is.
+func (r Resource) Lock() string { return strings.TrimPrefix(string(r), lockPrefix) }
 
 // SerialResource keeps the runs of one job and argument one after another.
 func SerialResource(job, arg string) Resource { return Resource("serial:" + job + ":" + arg) }
