@@ -139,7 +139,7 @@ func frameworkProblem(model *huma.ErrorModel) *api.Problem {
 	p := &api.Problem{Type: "about:blank", Title: model.Title, Status: model.Status, Detail: model.Detail}
 	var found []string
 	for _, e := range model.Errors {
-		found = append(found, strings.TrimPrefix(e.Location, "body.")+": "+e.Message)
+		found = append(found, placeOf(e.Location)+": "+e.Message)
 	}
 	if len(found) > 0 {
 		p.Detail = strings.Join(found, "; ")
@@ -155,4 +155,14 @@ func frameworkProblem(model *huma.ErrorModel) *api.Problem {
 		p.Code = api.CodeInternal
 	}
 	return p
+}
+
+// placeOf names a field or a parameter as the one who asked has written it: the
+// framework's place of the first of two states is query.state[0].
+func placeOf(location string) string {
+	if name, ok := strings.CutPrefix(location, "query."); ok {
+		name, _, _ = strings.Cut(name, "[")
+		return name
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(location, "body."), "path.")
 }

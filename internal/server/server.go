@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -211,6 +212,13 @@ func (s *Server) guard(next http.Handler) http.Handler {
 				"err", fmt.Sprint(v), "stack", strings.TrimSpace(string(debug.Stack())))
 			writeProblem(w, problemOf(errors.New("the daemon met an error of its own; its log has the details")))
 		}()
+		if _, err := url.QueryUnescape(r.URL.RawQuery); err != nil {
+			// The framework would pass over the parameter, and a filter with it.
+			p := problemOf(Invalid(fmt.Sprintf("read the query: %v", err), "write a percent sign as %25"))
+			p.Status, p.Title = http.StatusBadRequest, http.StatusText(http.StatusBadRequest)
+			writeProblem(w, p)
+			return
+		}
 		if r.ContentLength != 0 {
 			r.Body = &timedBody{ReadCloser: r.Body, control: http.NewResponseController(w)}
 		}

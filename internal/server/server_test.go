@@ -71,7 +71,9 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 		"an id that is no number":           {"GET", "/api/v1/runs/abc", "", 422, "id"},
 		"an id below 1":                     {"GET", "/api/v1/runs/0", "", 422, "id"},
 		"an unknown parameter":              {"GET", "/api/v1/runs?statee=failed", "", 422, "statee"},
-		"an unknown state":                  {"GET", "/api/v1/runs?state=fialed", "", 422, "failed"},
+		"a query that is none":              {"GET", "/api/v1/runs?job=%zz", "", 400, "query"},
+		"an unknown state":                  {"GET", "/api/v1/runs?state=fialed", "", 422, "state: expected value to be one of"},
+		"an unknown state of a selection":   {"POST", "/api/v1/runs/cancel", `{"state":"fialed"}`, 422, "state: expected value to be one of"},
 		"a page too large":                  {"GET", "/api/v1/runs?limit=1001", "", 422, "1000"},
 		"a time that is none":               {"GET", "/api/v1/runs?since=whenever", "", 422, "since"},
 		"a wait without a unit":             {"GET", "/api/v1/runs/1?wait=30", "", 422, "30s"},
@@ -102,6 +104,9 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 			f.put(1, run.Succeeded, 1)
 			w := ask(t, f, test.method, test.path, test.body)
 			p := problemIn(t, w.Body.Bytes())
+			if strings.Contains(p.Detail, "query.state") {
+				t.Errorf("the framework's name of a parameter: %s", p.Detail)
+			}
 			if w.Code != test.status || p.Code == "" || !strings.Contains(p.Detail+p.Hint, test.want) {
 				t.Errorf("got %d %+v, want %d with %q", w.Code, p, test.status, test.want)
 			}
