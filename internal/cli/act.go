@@ -130,7 +130,8 @@ func (a *app) printActed(do api.Action, done string, acted *api.Acted) error {
 		}
 	}
 	for _, r := range acted.Refused {
-		a.complain("run "+idText(r.ID)+": "+r.Detail, "")
+		which := "run " + idText(r.ID) + ": "
+		a.complain(which+strings.TrimPrefix(r.Detail, which), "")
 	}
 	if len(acted.Refused) > 0 {
 		return statusError(exitFailed)

@@ -84,7 +84,10 @@ func (a *app) runToRead(ctx context.Context, arg string) (api.Run, error) {
 			}
 		}
 	}
-	return api.Run{}, fmt.Errorf("job %s has no run that was started", arg)
+	return api.Run{}, &api.Problem{
+		Code: api.CodeNotFound, Detail: fmt.Sprintf("job %s has no run that was started", arg),
+		Hint: "poold runs --job " + arg + " says why; poold run " + arg + " starts one",
+	}
 }
 
 func (a *app) logsOf(ctx context.Context, r *api.Run, q api.OutputQuery) error {

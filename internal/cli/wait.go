@@ -102,6 +102,8 @@ func (a *app) waitedFor(ctx context.Context, sel api.Selection) ([]int64, error)
 		ids = append([]int64{r.ID}, ids...)
 		return nil
 	})
-	a.say("waiting for %s", plural(len(ids), "run"))
+	if err == nil {
+		a.say("waiting for %s", plural(len(ids), "run"))
+	}
 	return ids, err
 }
