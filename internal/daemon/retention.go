@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/poold/poold/internal/config"
+	"github.com/poold/poold/internal/output"
 	"github.com/poold/poold/internal/sqlite"
 )
 
@@ -49,32 +51,79 @@ func (d *Daemon) retainOnce(ctx context.Context, r config.Retention) {
 }
 
 // boundOutputs removes the oldest outputs until the rest is within the limit.
-// What keep_per_job keeps, stays.
+// What keep_per_job keeps, stays. It goes by the files and not by what the runs
+// have recorded: a condition prints as well, and so does an attempt that is lost.
 func (d *Daemon) boundOutputs(ctx context.Context, limit int64, keep int) error {
 	if limit <= 0 {
 		return nil
 	}
-	for after := int64(0); ctx.Err() == nil; {
-		used, err := d.outputs.Usage()
-		if err != nil || used <= limit {
+	used, err := d.outputs.Usage()
+	if err != nil || used <= limit {
+		return err
+	}
+	excess := used - limit
+	for step, err := range inSteps(d.outputs.Runs(), outputBatch) {
+		if err != nil || ctx.Err() != nil {
 			return err
 		}
-		oldest, err := d.ledger.OldestWithOutput(ctx, keep, after, outputBatch)
-		if err != nil || len(oldest) == 0 {
+		freed, err := d.dropOutputs(ctx, step, excess, keep)
+		if err != nil {
 			return err
 		}
-		ids := make([]int64, len(oldest))
-		for i, r := range oldest {
-			ids[i] = r.ID
+		if excess -= freed; excess <= 0 {
+			return nil
 		}
-		after = ids[len(ids)-1]
-		if err := d.outputs.Remove(ids...); err != nil {
-			return err
-		}
-		if err := d.ledger.MarkOutputGone(ctx, ids); err != nil {
-			return err
-		}
-		d.log.Info("old output removed", "runs", len(ids), "limit", limit)
 	}
 	return nil
+}
+
+// dropOutputs removes of the given outputs, the oldest first, as many as free
+// the excess.
+func (d *Daemon) dropOutputs(ctx context.Context, step []output.Stored, excess int64, keep int) (freed int64, err error) {
+	ids, bytes := make([]int64, len(step)), make(map[int64]int64, len(step))
+	for i, s := range step {
+		ids[i], bytes[s.Run] = s.Run, s.Bytes
+	}
+	may, err := d.ledger.MayLoseOutput(ctx, keep, ids)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for ; n < len(may) && freed < excess; n++ {
+		freed += bytes[may[n]]
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	if err := d.outputs.Remove(may[:n]...); err != nil {
+		return 0, err
+	}
+	if err := d.ledger.MarkOutputGone(ctx, may[:n]); err != nil {
+		return 0, err
+	}
+	d.log.Info("old output removed", "runs", n, "bytes", freed)
+	return freed, nil
+}
+
+// inSteps groups what a sequence yields, at most so many at a time.
+func inSteps[T any](seq iter.Seq2[T, error], most int) iter.Seq2[[]T, error] {
+	return func(yield func([]T, error) bool) {
+		var step []T
+		for v, err := range seq {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if step = append(step, v); len(step) < most {
+				continue
+			}
+			if !yield(step, nil) {
+				return
+			}
+			step = nil
+		}
+		if len(step) > 0 {
+			yield(step, nil)
+		}
+	}
 }

@@ -278,34 +278,33 @@ func (l *Ledger) truncate() {
 	}
 }
 
-// OldestWithOutput returns final runs that have output, the oldest first: with
-// ids above after, at most limit. Those that retention keeps whatever their
-// age are left out. It lets output be bounded by its bytes.
-func (l *Ledger) OldestWithOutput(ctx context.Context, keepPerJob int, after int64, limit int) ([]run.Run, error) {
-	var found []run.Run
+// MayLoseOutput returns those of some runs whose output may go before they do,
+// in the order given: final ones, but for those that retention keeps whatever
+// their age, and ones that are here no more. It lets output be bounded by its
+// bytes, whoever printed them.
+func (l *Ledger) MayLoseOutput(ctx context.Context, keepPerJob int, ids []int64) ([]int64, error) {
+	var may []int64
 	err := l.reader.do(ctx, "look for old output", func(c *conn) error {
 		k, err := readKept(ctx, c, keepPerJob)
 		if err != nil {
 			return err
 		}
-		for len(found) < limit {
-			runs, err := l.runsOf(ctx, c, "SELECT "+runCols+` FROM runs NOT INDEXED
-				WHERE id > ? AND finished_at IS NOT NULL AND output_bytes > 0 ORDER BY id LIMIT ?`, after, limit)
-			if err != nil {
-				return err
-			}
-			for _, r := range listing(runs) {
-				if after = r.ID; !k.has(r.ID, r.Job) && len(found) < limit {
-					found = append(found, r)
-				}
-			}
-			if len(runs) < limit {
+		for _, id := range ids {
+			goes := true
+			err := c.query(ctx, "SELECT job, finished_at FROM runs WHERE id = ?", []any{id}, func(v []driver.Value) error {
+				goes = !instant(v[1]).IsZero() && !k.has(id, text(v[0]))
 				return nil
+			})
+			if err != nil {
+				return fmt.Errorf("look at run %d: %w", id, err)
+			}
+			if goes {
+				may = append(may, id)
 			}
 		}
 		return nil
 	})
-	return found, err
+	return may, err
 }
 
 // MarkOutputGone records that the output of runs was removed.

@@ -140,34 +140,44 @@ func TestPruneGoesPastManyThatStay(t *testing.T) {
 	}
 }
 
-func TestOldestWithOutput(t *testing.T) {
+func TestOnlyOutputThatNobodyKeepsMayGo(t *testing.T) {
 	l := open(t)
-	var printed []int64
-	for i := range 12 {
+	var all []int64
+	for i := range 8 {
 		r := start(t, l, enqueue(t, l, job("a"), run.New{}, at(i)), at(i))
-		e := run.End{Run: &r, From: run.Running, Next: run.Next{State: run.Canceled}, Finished: at(i), Attempt: &run.Attempt{
-			Run: r.ID, Number: 1, StartedAt: r.StartedAt, FinishedAt: at(i),
-		}}
-		if i%2 == 0 {
-			e.Attempt.OutputBytes = 10
-			printed = append(printed, r.ID)
-		}
-		if _, err := finishRun(l, e); err != nil {
-			t.Fatal(err)
+		all = append(all, r.ID)
+		if i < 7 { // the last one goes on
+			end(t, l, r, run.Next{State: run.Canceled}, at(i))
 		}
 	}
-	got, err := l.OldestWithOutput(t.Context(), 4, 0, 3)
-	if err != nil || !slices.Equal(ids(got), printed[:3]) || got[0].OutputBytes != 10 {
-		t.Errorf("got %v, %v, want %v", ids(got), err, printed[:3])
+	const unknown = 99
+	got, err := l.MayLoseOutput(t.Context(), 3, append([]int64{unknown}, all...))
+	if want := append([]int64{unknown}, all[:5]...); err != nil || !slices.Equal(got, want) {
+		t.Errorf("all but the newest three: got %v, %v, want %v", got, err, want)
 	}
-	if err := l.MarkOutputGone(t.Context(), ids(got)); err != nil {
+	got, err = l.MayLoseOutput(t.Context(), 0, all)
+	if err != nil || !slices.Equal(got, all[:7]) {
+		t.Errorf("all that have ended: got %v, %v, want %v", got, err, all[:7])
+	}
+}
+
+func TestOutputThatIsGoneIsNotCounted(t *testing.T) {
+	l := open(t)
+	r := start(t, l, enqueue(t, l, job("a"), run.New{}, at(0)), at(0))
+	e := run.End{Run: &r, From: run.Running, Next: run.Next{State: run.Succeeded}, Finished: at(1), Attempt: &run.Attempt{
+		Run: r.ID, Number: 1, StartedAt: r.StartedAt, FinishedAt: at(1), OutputBytes: 10,
+	}}
+	if _, err := finishRun(l, e); err != nil {
 		t.Fatal(err)
 	}
-	if got, err = l.OldestWithOutput(t.Context(), 4, 0, 3); err != nil || !slices.Equal(ids(got), printed[3:4]) {
-		t.Errorf("then got %v, %v, want %v", ids(got), err, printed[3:4])
+	if got, err := l.Run(t.Context(), r.ID); err != nil || got.OutputBytes != 10 {
+		t.Fatalf("it printed %d bytes, %v", got.OutputBytes, err)
 	}
-	if got, err = l.OldestWithOutput(t.Context(), 0, printed[3], 1); err != nil || !slices.Equal(ids(got), printed[4:5]) {
-		t.Errorf("after the fourth: got %v, %v", ids(got), err)
+	if err := l.MarkOutputGone(t.Context(), []int64{r.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := l.Run(t.Context(), r.ID); err != nil || got.OutputBytes != 0 {
+		t.Errorf("afterwards it has %d bytes, %v", got.OutputBytes, err)
 	}
 }
 
