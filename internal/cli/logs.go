@@ -145,13 +145,18 @@ func (a *app) logsSince(ctx context.Context, job, since string, q api.OutputQuer
 	return nil
 }
 
-// pourOutput copies output as it comes.
+// pourOutput copies output as it comes: byte by byte, but for a terminal.
 func (a *app) pourOutput(ctx context.Context, to io.Writer, id int64, q api.OutputQuery) error {
 	out, err := a.daemon().Output(ctx, id, q)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
+	if to == a.stdout && a.screen.width > 0 {
+		safe := &tame{to: to}
+		defer safe.Close() //nolint:errcheck // standard output remembers its errors
+		to = safe
+	}
 	if _, err := io.Copy(to, out); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
