@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/poold/poold/internal/api"
@@ -238,6 +239,10 @@ func (b *backend) StartBatch(ctx context.Context, job string, r server.BatchRequ
 	def, ok := cfg.Jobs[job]
 	if !ok {
 		return api.Batch{}, false, b.unknownJob(job)
+	}
+	if strings.Contains(r.ID, "@") {
+		return api.Batch{}, false, server.Invalid(
+			fmt.Sprintf("a batch cannot be named %q: names with @ are those of scheduled batches", r.ID), "choose another --id")
 	}
 	for i, line := range r.Lines {
 		if err := def.CheckArg(cfg.Registry, line); err != nil {

@@ -251,9 +251,7 @@ func (d *Dispatcher) ripenOnce(ctx context.Context) time.Time {
 		return now.Add(retryRecord)
 	}
 	d.offer(ripe.Ready)
-	for i := range ripe.Expired {
-		d.expire(&ripe.Expired[i])
-	}
+	d.expireAll(ripe.Expired)
 	if len(ripe.Ready) == ripenLimit {
 		return now
 	}

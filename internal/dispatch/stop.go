@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/poold/poold/internal/jobs"
@@ -159,6 +160,16 @@ func (d *Dispatcher) endQueued(r *run.Run, next run.Next) error {
 		return errMoved
 	}
 	return err
+}
+
+// expireAll skips queued runs that were not started in time, side by side: the
+// ledger records many at once, and due runs wait for this.
+func (d *Dispatcher) expireAll(expired []run.Run) {
+	var recorded sync.WaitGroup
+	for i := range expired {
+		recorded.Go(func() { d.expire(&expired[i]) })
+	}
+	recorded.Wait()
 }
 
 // expire skips a queued run that was not started in time.
