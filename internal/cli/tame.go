@@ -14,6 +14,7 @@ import (
 type tame struct {
 	to   io.Writer
 	held []byte // the beginning of a character or of a colour
+	open bool   // the last line has not ended
 }
 
 var (
@@ -35,13 +36,17 @@ func (t *tame) Write(p []byte) (int, error) {
 		rest = rest[n:]
 	}
 	t.held = append([]byte(nil), rest...)
+	if len(out) > 0 {
+		t.open = out[len(out)-1] != '\n'
+	}
 	if _, err := t.to.Write(out); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// Close passes on what was never completed.
+// Close passes on what was never completed, and ends the last line, so that
+// what is said next begins one.
 func (t *tame) Close() error {
 	var out []byte
 	for rest := t.held; len(rest) > 0; {
@@ -49,7 +54,10 @@ func (t *tame) Close() error {
 		out, n = appendShown(out, rest)
 		rest = rest[n:]
 	}
-	t.held = nil
+	if t.open || len(t.held) > 0 {
+		out = append(out, '\n')
+	}
+	t.held, t.open = nil, false
 	_, err := t.to.Write(out)
 	return err
 }

@@ -30,7 +30,7 @@ func TestOutputOnATerminalOnlyShows(t *testing.T) {
 						t.Fatalf("wrote %d, %v", n, err)
 					}
 				}
-				if err := w.Close(); err != nil || got.String() != test.want {
+				if err := w.Close(); err != nil || got.String() != strings.TrimSuffix(test.want, "\n")+"\n" {
 					t.Errorf("in pieces of %d: got %q, %v, want %q", size, &got, err, test.want)
 				}
 			}
