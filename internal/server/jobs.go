@@ -90,6 +90,10 @@ func (s *Server) startRun(ctx context.Context, in *startInput) (*answer[api.Run]
 	if err != nil {
 		return nil, err
 	}
+	if !at.IsZero() && time.Since(at) > time.Minute {
+		// A mistyped date would start what was meant for another night.
+		return nil, Invalid(fmt.Sprintf("at: %s has passed", at.In(s.backend.Host.Zone()).Format(time.RFC3339)), "leave it out for a run that starts at once")
+	}
 	return reply(s.backend.Starter.StartRun(ctx, in.Name, StartRequest{
 		Arg: api.Or(start.Arg, ""), Priority: start.Priority, At: at, Queue: start.Queue, Force: start.Force,
 	}))

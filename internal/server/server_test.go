@@ -74,6 +74,7 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 		"a query that is none":              {"GET", "/api/v1/runs?job=%zz", "", 400, "query"},
 		"an unknown state":                  {"GET", "/api/v1/runs?state=fialed", "", 422, "state: expected value to be one of"},
 		"an unknown state of a selection":   {"POST", "/api/v1/runs/cancel", `{"state":"fialed"}`, 422, "state: expected value to be one of"},
+		"a start that has passed":           {"POST", "/api/v1/jobs/nightly/run", `{"at":"2020-01-02T03:04:05Z"}`, 422, "has passed"},
 		"a page too large":                  {"GET", "/api/v1/runs?limit=1001", "", 422, "1000"},
 		"a time that is none":               {"GET", "/api/v1/runs?since=whenever", "", 422, "since"},
 		"a wait without a unit":             {"GET", "/api/v1/runs/1?wait=30", "", 422, "30s"},
