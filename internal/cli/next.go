@@ -111,6 +111,9 @@ func (a *app) spanOf(cfg *config.Config, q api.OccurrencesQuery) (s span, err er
 			return s, usage("", "--until: %v", err)
 		}
 	}
+	if q.From != "" && q.Until != "" && !s.until.After(s.from) {
+		return s, usage("swap them; until is exclusive", "until is not after from")
+	}
 	if s.count == 0 && q.Until == "" {
 		s.count = defaultCount
 	}

@@ -62,6 +62,9 @@ func (s *Server) listOccurrences(ctx context.Context, in *occurrencesInput) (*an
 	if err != nil {
 		return nil, err
 	}
+	if err := inOrder("from", from, until); err != nil {
+		return nil, err
+	}
 	if from.IsZero() {
 		from = time.Now()
 	}

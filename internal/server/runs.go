@@ -45,6 +45,9 @@ func (s *Server) listRuns(ctx context.Context, in *listInput) (*answer[api.RunLi
 	if err != nil {
 		return nil, err
 	}
+	if err := inOrder("since", since, until); err != nil {
+		return nil, err
+	}
 	f := run.Filter{
 		Job: in.Job, Pool: in.Pool, Batch: in.Batch, States: states(in.State...),
 		Since: since, Until: until, Before: in.Before, Limit: in.Limit,

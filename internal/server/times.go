@@ -43,4 +43,12 @@ func limit(text string) (time.Duration, error) {
 	return d, err
 }
 
+// inOrder refuses a span that holds nothing, which would pass for good news.
+func inOrder(name string, from, until time.Time) error {
+	if from.IsZero() || until.IsZero() || until.After(from) {
+		return nil
+	}
+	return Invalid("until is not after "+name, "swap them; until is exclusive")
+}
+
 func idText(id int64) string { return strconv.FormatInt(id, 10) }
