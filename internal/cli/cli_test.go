@@ -97,6 +97,7 @@ func TestExitStatusAndWhatIsPrinted(t *testing.T) {
 		"resize to unlimited is null":         {args: "pool resize default unlimited", stdout: "pool default: 8 workers, 0 busy, 0 queued; by hand, configured 4\n", request: `{"workers":null}`},
 		"resize back":                         {args: "pool resize default --reset", stdout: "pool default: 8 workers, 0 busy, 0 queued; by hand, configured 4\n", request: `{"reset":true}`},
 		"resize to a word":                    {args: "pool resize default many", status: 2, stderr: `"many" is no size`},
+		"resize to less than nothing":         {args: "pool resize default -3", status: 2, stderr: "hint: no number here is below 0"},
 		"resize to nothing":                   {args: "pool resize default", status: 2, stderr: "takes a pool and a size"},
 		"a drain is awaited":                  {args: "pool drain default --wait", stdout: "pool default: 4 workers, 0 busy, 0 queued; paused\n", request: "GET /pools/default"},
 		"a pause gives its reason":            {args: "pool pause default --reason disk", stdout: "pool default: 4 workers, 0 busy, 0 queued; paused: disk\n", request: `{"reason":"disk"}`},

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/poold/poold/internal/api"
 	"github.com/poold/poold/internal/config"
@@ -87,6 +88,9 @@ func asUsage(err error) error {
 	var already *usageError
 	if errors.As(err, &already) {
 		return err
+	}
+	if _, digits, ok := strings.Cut(err.Error(), "unknown shorthand flag: '"); ok && digits[0] >= '0' && digits[0] <= '9' {
+		return &usageError{message: err.Error(), hint: "no number here is below 0"}
 	}
 	return &usageError{message: err.Error(), hint: "poold --help lists the commands, poold COMMAND --help its flags"}
 }

@@ -109,6 +109,7 @@ func (s *Server) nothingCalled(ctx context.Context, name string) error {
 		known = append(known, p.Name)
 	}
 	e := &Error{Code: api.CodeNotFound, Detail: "there is no job, pool or run " + strconv.Quote(name)}
+	e.Hint = "poold jobs and poold pools list them; of a batch, poold runs --batch " + strconv.Quote(name)
 	if near := api.Nearest(name, known); near != "" {
 		e.Hint = "did you mean " + near + "?"
 	}

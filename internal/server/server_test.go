@@ -77,6 +77,7 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 		"a start that has passed":           {"POST", "/api/v1/jobs/nightly/run", `{"at":"2020-01-02T03:04:05Z"}`, 422, "has passed"},
 		"an end before its beginning":       {"GET", "/api/v1/runs?since=2026-03-02&until=2026-03-01", "", 422, "until is not after since"},
 		"occurrences of no time":            {"GET", "/api/v1/occurrences?from=2026-03-02&until=2026-03-02", "", 422, "until is not after from"},
+		"the status of nothing known":       {"GET", "/api/v1/status?of=b9", "", 404, `poold runs --batch "b9"`},
 		"a page too large":                  {"GET", "/api/v1/runs?limit=1001", "", 422, "1000"},
 		"a time that is none":               {"GET", "/api/v1/runs?since=whenever", "", 422, "since"},
 		"a wait without a unit":             {"GET", "/api/v1/runs/1?wait=30", "", 422, "30s"},
