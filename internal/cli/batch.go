@@ -136,7 +136,7 @@ func notUTF8(what, text string) error {
 	if len(text) > 80 {
 		text = text[:80] + "…"
 	}
-	return usage("convert it with iconv, or give the job a list of such names as a file", "%s is not UTF-8: %q", what, text)
+	return usage("convert it with iconv; args.file of the job takes such names as they are", "%s is not UTF-8: %q", what, text)
 }
 
 func (a *app) printBatchName(b *api.Batch) error {
