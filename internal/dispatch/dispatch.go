@@ -275,7 +275,7 @@ func (d *Dispatcher) Enqueue(ctx context.Context, subs []run.Submission, now tim
 	}
 	done, err := d.o.Ledger.Enqueue(ctx, subs, now)
 	if err != nil {
-		return nil, fmt.Errorf("enqueue: %w", err)
+		return nil, err
 	}
 	for i := range done {
 		d.welcome(&subs[i], &done[i], now)
