@@ -154,7 +154,7 @@ func (a *app) pourOutput(ctx context.Context, to io.Writer, id int64, q api.Outp
 	defer out.Close()
 	if to == a.stdout && a.screen.width > 0 {
 		safe := &tame{to: to}
-		defer safe.Close() //nolint:errcheck // standard output remembers its errors
+		defer safe.Close()
 		to = safe
 	}
 	if _, err := io.Copy(to, out); err != nil {
