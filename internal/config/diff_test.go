@@ -2,7 +2,6 @@ package config
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -90,49 +89,5 @@ func TestAPoolsEntryIsItsMeaning(t *testing.T) {
 		if entry(other) == base {
 			t.Errorf("%s must change the entry", other)
 		}
-	}
-}
-
-func TestTheWindowInForceIsTheOneBegunLast(t *testing.T) {
-	c := mustLoad(t, `
-time_zone: Europe/Berlin
-pools:
-  plain: {workers: 3}
-  night: {workers: 20, windows: [{at: "0 22 * * *", workers: 40}, {at: "0 6 * * *", workers: 10}]}
-  year: {workers: 1, windows: [{at: "0 0 1 1 *", workers: 2}]}
-`)
-	at := func(text string) time.Time {
-		parsed, err := time.ParseInLocation("2006-01-02 15:04:05", text, c.Zone)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return parsed
-	}
-	tests := []struct {
-		name, pool, now string
-		workers         int
-		next            string
-	}{
-		{"without windows", "plain", "2026-05-01 12:00:00", 3, ""},
-		{"in the evening, before it begins", "night", "2026-05-01 21:59:59", 10, "2026-05-01 22:00:00"},
-		{"the moment it begins", "night", "2026-05-01 22:00:00", 40, "2026-05-02 06:00:00"},
-		{"after midnight", "night", "2026-05-02 03:00:00", 40, "2026-05-02 06:00:00"},
-		{"by day", "night", "2026-05-02 12:00:00", 10, "2026-05-02 22:00:00"},
-		{"one that began long ago", "year", "2026-11-01 12:00:00", 2, "2027-01-01 00:00:00"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			workers, next := c.Pools[tt.pool].SizeAt(at(tt.now), c.Zone)
-			if workers != tt.workers {
-				t.Errorf("workers are %d, want %d", workers, tt.workers)
-			}
-			want := time.Time{}
-			if tt.next != "" {
-				want = at(tt.next)
-			}
-			if !next.Equal(want) {
-				t.Errorf("next is %s, want %s", next, want)
-			}
-		})
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"reflect"
-	"time"
 
 	"github.com/poold/poold/internal/schedule"
 )
@@ -65,24 +64,6 @@ func (p Pool) Largest() int {
 		largest = max(largest, w.Workers)
 	}
 	return largest
-}
-
-// SizeAt returns the size in force at now: that of the window begun last, or
-// Workers where none ever began. Next is when a window begins after now; it is
-// zero where there is none.
-func (p Pool) SizeAt(now time.Time, zone *time.Location) (workers int, next time.Time) {
-	workers = p.Workers
-	var begun time.Time
-	for _, w := range p.Windows {
-		table := schedule.Schedule{Exprs: []schedule.Expr{w.At}, Zone: zone}
-		if last, ok := table.Last(now); ok && !last.At.Before(begun) {
-			begun, workers = last.At, w.Workers
-		}
-		if coming, ok := table.Next(now); ok && (next.IsZero() || coming.At.Before(next)) {
-			next = coming.At
-		}
-	}
-	return workers, next
 }
 
 // pools builds all pools, and the default one where it is not defined.
