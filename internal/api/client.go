@@ -36,9 +36,6 @@ func New(socket string) *Client {
 	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{DialContext: dial}}}
 }
 
-// Socket is where the client looks for the daemon.
-func (c *Client) Socket() string { return c.socket }
-
 // Close lets idle connections go.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
