@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -79,9 +80,12 @@ type Daemon struct {
 		running api.Reload  // the last one applied
 		last    *api.Reload // the last one tried
 	}
-	strays chan struct{}  // size 1: a run is queued in a pool that is gone
-	sizes  sync.WaitGroup // sizes of pools on their way to the ledger
-	stops  []stop
+	stopper atomic.Value   // of a string: who asked for the stop
+	stopID  int64          // of the event of the stop
+	steps   steps          // of the wall clock
+	strays  chan struct{}  // size 1: a run is queued in a pool that is gone
+	sizes   sync.WaitGroup // sizes of pools on their way to the ledger
+	stops   []stop
 }
 
 // stop is one step of stopping, by name.
@@ -174,6 +178,7 @@ func (d *Daemon) open(ctx, hurry context.Context, hangups <-chan os.Signal) erro
 		return errors.Join(err, listener.Close())
 	}
 	d.rememberStart(cfg)
+	d.background("heartbeat", d.keepBeating)
 	d.openServer(listener)
 	d.background("retention", d.retain)
 	d.background("status", d.keepStatus)
@@ -191,6 +196,7 @@ func (d *Daemon) openStores(ctx context.Context, cfg *config.Config) error {
 	d.ledger = ledger
 	d.onStop("close the ledger", func() error {
 		d.sizes.Wait()
+		d.endLife()
 		return ledger.Close()
 	})
 	outputs, err := output.Open(cfg.Daemon.StateDir + "/output")
@@ -235,8 +241,14 @@ func (d *Daemon) openDispatch(ctx, hurry context.Context, cfg *config.Config) er
 }
 
 // recordSize records the size of a pool, beside whoever resizes it.
-func (d *Daemon) recordSize(pool string, workers int, at time.Time) {
+func (d *Daemon) recordSize(pool string, workers int, by dispatch.SizeBy, at time.Time) {
 	d.sizes.Go(func() {
+		switch by {
+		case dispatch.SizeByFile:
+			d.noteSize(pool, workers, actorFile, at)
+		case dispatch.SizeByWindow:
+			d.noteSize(pool, workers, actorWindow, at)
+		}
 		err := d.ledger.RecordPoolSize(context.Background(), pool, workers, at)
 		if err != nil && !errors.Is(err, run.ErrClosed) {
 			d.log.Error("record the size of a pool", "pool", pool, "err", err)
@@ -287,7 +299,12 @@ func (d *Daemon) openScheduler(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	d.clock = clock
+	if err := d.beginLife(ctx); err != nil {
+		return err
+	}
+	d.steps.look(readClocks())
 	clock.Apply(ctx, schedulerProgram(cfg))
+	d.onStop("record the stop", d.endOfSchedule)
 	d.background("scheduler", clock.Run)
 	return nil
 }
@@ -333,6 +350,7 @@ func (d *Daemon) listenForSignals(ctx context.Context, stopNow, stopHurry func()
 		case <-ctx.Done():
 		case sig := <-ends:
 			d.log.Info("signal received; once more stops at once", "signal", sig)
+			d.stopper.Store(actorSignal + signalName(sig))
 			stopNow()
 		}
 		<-ends
@@ -342,11 +360,22 @@ func (d *Daemon) listenForSignals(ctx context.Context, stopNow, stopHurry func()
 	return hangups
 }
 
+// signalName is the name of a signal without SIG.
+func signalName(sig os.Signal) string {
+	if number, ok := sig.(syscall.Signal); ok {
+		return strings.TrimPrefix(unix.SignalName(number), "SIG")
+	}
+	return sig.String()
+}
+
 // clockSet makes whoever waits for a time look again.
 func (d *Daemon) clockSet() {
-	d.log.Info("the clock was set")
 	d.clock.Wake()
 	d.pools.Wake()
+	d.lookAtClock()
+	if err := d.beat(context.Background()); err != nil {
+		d.log.Error("record that the daemon is alive", "err", err)
+	}
 }
 
 // alive says whether the daemon does its work: the ledger answers.

@@ -149,7 +149,7 @@ func memoryDir(t *testing.T) string {
 	return dir
 }
 
-func (d *serverDay) resized(pool string, workers int, at time.Time) {
+func (d *serverDay) resized(pool string, workers int, _ dispatch.SizeBy, at time.Time) {
 	if pool != "nightly" {
 		return
 	}

@@ -67,6 +67,9 @@ func (d *Daemon) forgetHands(ctx context.Context, cfg *config.Config) {
 			break
 		}
 		d.log.Info("set by hand no longer: the pool's entry has changed", "pool", o.Name, "what", o.Kind)
+		if o.Kind == handPoolPause {
+			d.note(run.Event{Kind: run.EventResume, Subject: run.SubjectPool(o.Name), By: actorFile}, nil)
+		}
 	}
 	if err != nil {
 		d.log.Error("forget what was set by hand", "err", err)
@@ -103,6 +106,7 @@ func (b *backend) ResizePool(ctx context.Context, name string, r server.ResizeRe
 		if err := b.d.pools.ResetHand(name); err != nil {
 			return api.Pool{}, err
 		}
+		b.d.noteHandSize(ctx, name, run.Size{Reset: true}, time.Time{})
 		return b.tellPool(ctx, name, "size of the configuration again")
 	}
 	hand := dispatch.Hand{Workers: dispatch.Unlimited, OnShrink: dispatch.OnShrink(r.OnShrink), Until: until(r.For), Entry: spec.Entry()}
@@ -111,7 +115,7 @@ func (b *backend) ResizePool(ctx context.Context, name string, r server.ResizeRe
 	}
 	err := b.d.ledger.SetOverride(ctx, sqlite.Override{
 		Kind: handPoolSize, Name: name, Workers: hand.Workers, OnShrink: r.OnShrink,
-		Until: hand.Until, At: time.Now(), Entry: hand.Entry,
+		Until: hand.Until, At: time.Now(), Entry: hand.Entry, By: server.Peer(ctx),
 	})
 	if err != nil {
 		return api.Pool{}, fmt.Errorf("resize pool %q: %w", name, err)
@@ -119,17 +123,18 @@ func (b *backend) ResizePool(ctx context.Context, name string, r server.ResizeRe
 	if err := b.d.pools.SetHand(name, hand); err != nil {
 		return api.Pool{}, err
 	}
+	b.d.noteHandSize(ctx, name, run.Size{Workers: r.Workers}, hand.Until)
 	return b.tellPool(ctx, name, "resized by hand")
 }
 
 // PausePool lets nothing new start in the pool.
 func (b *backend) PausePool(ctx context.Context, name string, h server.Hold) (api.Pool, error) {
-	return b.holdPool(ctx, name, pauseFor(h, false), "paused by hand")
+	return b.holdPool(ctx, name, pauseFor(ctx, h, false), "paused by hand")
 }
 
 // DrainPool pauses the pool; it is draining until nothing runs in it.
 func (b *backend) DrainPool(ctx context.Context, name string, h server.Hold) (api.Pool, error) {
-	return b.holdPool(ctx, name, pauseFor(h, true), "draining")
+	return b.holdPool(ctx, name, pauseFor(ctx, h, true), "draining")
 }
 
 func (b *backend) holdPool(ctx context.Context, name string, p dispatch.Pause, what string) (api.Pool, error) {
@@ -144,6 +149,7 @@ func (b *backend) holdPool(ctx context.Context, name string, p dispatch.Pause, w
 	if err := b.d.pools.PausePool(name, p); err != nil {
 		return api.Pool{}, err
 	}
+	b.d.notePause(run.SubjectPool(name), p)
 	return b.tellPool(ctx, name, what)
 }
 
@@ -158,6 +164,7 @@ func (b *backend) ResumePool(ctx context.Context, name string) (api.Pool, error)
 	if err := b.d.pools.ResumePool(name); err != nil {
 		return api.Pool{}, err
 	}
+	b.d.noteResume(ctx, run.SubjectPool(name))
 	return b.tellPool(ctx, name, "resumed")
 }
 
@@ -177,11 +184,12 @@ func (b *backend) PauseJob(ctx context.Context, name string, h server.Hold) (api
 	if _, ok := b.d.current.Load().Jobs[name]; !ok {
 		return api.Job{}, b.unknownJob(name)
 	}
-	p := pauseFor(h, false)
+	p := pauseFor(ctx, h, false)
 	if err := b.d.keepPause(ctx, handJobPause, name, p); err != nil {
 		return api.Job{}, err
 	}
 	b.d.pools.PauseJob(name, p)
+	b.d.notePause(run.SubjectJob(name), p)
 	b.d.log.Info("job paused", "job", name, "reason", h.Reason)
 	return b.Job(ctx, name)
 }
@@ -195,18 +203,19 @@ func (b *backend) ResumeJob(ctx context.Context, name string) (api.Job, error) {
 		return api.Job{}, fmt.Errorf("resume job %q: %w", name, err)
 	}
 	b.d.pools.ResumeJob(name)
+	b.d.noteResume(ctx, run.SubjectJob(name))
 	b.d.log.Info("job resumed", "job", name)
 	return b.Job(ctx, name)
 }
 
 // PauseAll lets nothing new start on the host.
 func (b *backend) PauseAll(ctx context.Context, h server.Hold) error {
-	return b.holdHost(ctx, pauseFor(h, false))
+	return b.holdHost(ctx, pauseFor(ctx, h, false))
 }
 
 // DrainAll pauses the host; it is draining until nothing runs.
 func (b *backend) DrainAll(ctx context.Context, h server.Hold) error {
-	return b.holdHost(ctx, pauseFor(h, true))
+	return b.holdHost(ctx, pauseFor(ctx, h, true))
 }
 
 func (b *backend) holdHost(ctx context.Context, p dispatch.Pause) error {
@@ -214,6 +223,7 @@ func (b *backend) holdHost(ctx context.Context, p dispatch.Pause) error {
 		return err
 	}
 	b.d.pools.PauseHost(p)
+	b.d.notePause(run.SubjectHost, p)
 	b.d.log.Info("host paused", "reason", p.Reason, "drain", p.Drain)
 	return nil
 }
@@ -224,6 +234,7 @@ func (b *backend) ResumeAll(ctx context.Context) error {
 		return fmt.Errorf("resume the host: %w", err)
 	}
 	b.d.pools.ResumeHost()
+	b.d.noteResume(ctx, run.SubjectHost)
 	b.d.log.Info("host resumed")
 	return nil
 }
@@ -240,6 +251,6 @@ func (d *Daemon) keepPause(ctx context.Context, kind, name string, p dispatch.Pa
 	return nil
 }
 
-func pauseFor(h server.Hold, drain bool) dispatch.Pause {
-	return dispatch.Pause{Since: time.Now(), Until: until(h.For), Reason: h.Reason, Drain: drain}
+func pauseFor(ctx context.Context, h server.Hold, drain bool) dispatch.Pause {
+	return dispatch.Pause{Since: time.Now(), Until: until(h.For), Reason: h.Reason, By: server.Peer(ctx), Drain: drain}
 }

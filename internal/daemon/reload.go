@@ -32,7 +32,7 @@ func (d *Daemon) doReload(ctx context.Context, trigger string, dryRun bool) (api
 	now := time.Now()
 	next, err := config.Load(d.o.Config)
 	if err != nil {
-		return d.refuseReload(now, trigger, dryRun, err)
+		return d.refuseReload(ctx, now, trigger, dryRun, err)
 	}
 	old := d.current.Load()
 	if next.Digest == old.Digest {
@@ -62,6 +62,7 @@ func (d *Daemon) doReload(ctx context.Context, trigger string, dryRun bool) (api
 	for _, key := range plan.NeedsRestart {
 		d.log.Warn("this setting needs a restart", "key", key)
 	}
+	d.noteReload(ctx, &done)
 	d.hub.Reload(done)
 	return done, nil
 }
@@ -78,7 +79,7 @@ func (d *Daemon) reloadAlone(ctx context.Context, trigger string) {
 
 // refuseReload keeps the configuration in force and says what is wrong with
 // the new one.
-func (d *Daemon) refuseReload(now time.Time, trigger string, dryRun bool, err error) (api.Reload, error) {
+func (d *Daemon) refuseReload(ctx context.Context, now time.Time, trigger string, dryRun bool, err error) (api.Reload, error) {
 	var errs config.Errors
 	if !errors.As(err, &errs) {
 		return api.Reload{}, fmt.Errorf("reload: %w", err)
@@ -94,6 +95,7 @@ func (d *Daemon) refuseReload(now time.Time, trigger string, dryRun bool, err er
 		for _, e := range errs {
 			d.log.Error("configuration", "err", e.Error())
 		}
+		d.noteReload(ctx, &refused)
 		d.hub.Reload(refused)
 	}
 	return refused, server.InvalidConfig(notes)

@@ -87,7 +87,7 @@ type Options struct {
 	LedgerID string        // marks what is started for this ledger
 	Host     string        // recorded with each attempt
 	Changed  func(run.Run) // told of each recorded change
-	Resized  func(pool string, workers int, at time.Time)
+	Resized  func(pool string, workers int, by SizeBy, at time.Time)
 	BatchEnd func(id string) // told when all runs of a batch are final
 	// Stray is told that a run is queued in a pool that is not there: its
 	// pool was taken away while it ran, or while it was being enqueued.
@@ -138,7 +138,7 @@ func New(o Options) *Dispatcher {
 		o.Changed = func(run.Run) {}
 	}
 	if o.Resized == nil {
-		o.Resized = func(string, int, time.Time) {}
+		o.Resized = func(string, int, SizeBy, time.Time) {}
 	}
 	if o.BatchEnd == nil {
 		o.BatchEnd = func(string) {}

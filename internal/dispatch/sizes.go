@@ -68,20 +68,31 @@ type Pause struct {
 // over says whether the pause has ended by itself.
 func (p Pause) over(now time.Time) bool { return !p.Until.IsZero() && !p.Until.After(now) }
 
+// SizeBy says what gave a pool its size.
+type SizeBy string
+
+// What gives a pool its size.
+const (
+	SizeByHand   SizeBy = "hand"
+	SizeByWindow SizeBy = "window"
+	SizeByFile   SizeBy = "file"
+	SizeAtFirst  SizeBy = "first" // it had none before
+)
+
 // inForce is the size that holds for the pool now: the operator's, else that of
 // the window begun last, else the configured one.
-func inForce(p Pool, hand *Hand, now time.Time) (workers int, byHand bool) {
+func inForce(p Pool, hand *Hand, now time.Time) (workers int, by SizeBy) {
 	if hand != nil && (hand.Until.IsZero() || hand.Until.After(now)) {
-		return hand.Workers, true
+		return hand.Workers, SizeByHand
 	}
-	workers = p.Workers
+	workers, by = p.Workers, SizeByFile
 	var begun time.Time
 	for _, w := range p.Windows {
 		if last, ok := w.At.Last(now); ok && last.At.After(begun) {
-			begun, workers = last.At, w.Workers
+			begun, workers, by = last.At, w.Workers, SizeByWindow
 		}
 	}
-	return workers, false
+	return workers, by
 }
 
 // nextChange is when the size may change by itself, or the zero time.
@@ -165,7 +176,8 @@ func (d *Dispatcher) handLocked(name string) *Hand {
 // resizeLocked makes the pool as large as it should be now.
 func (d *Dispatcher) resizeLocked(f *feed, now time.Time) {
 	hand := d.handLocked(f.name)
-	size, byHand := inForce(f.spec, hand, now)
+	size, by := inForce(f.spec, hand, now)
+	byHand := by == SizeByHand
 	f.byHand = byHand
 	if size == f.size && f.sized {
 		return
@@ -176,11 +188,13 @@ func (d *Dispatcher) resizeLocked(f *feed, now time.Time) {
 	}
 	if f.sized {
 		d.o.Log.Info("pool resized", "pool", f.name, "from", sizeText(f.size), "to", sizeText(size))
+	} else {
+		by = SizeAtFirst
 	}
 	shrinks := size < f.size
 	f.size, f.sized = size, true
 	f.pool.Resize(size, pool.Finish)
-	d.o.Resized(f.name, size, now)
+	d.o.Resized(f.name, size, by, now)
 	if shrinks {
 		d.stopSurplusLocked(f, mode)
 	}

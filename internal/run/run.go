@@ -242,9 +242,10 @@ type Submitted struct {
 // Watermark is the time up to which a job's occurrences have been decided.
 type Watermark struct {
 	At       time.Time
-	Epoch    int    // rises when the clock was set back; part of occurrence keys
-	Schedule string // what it was decided for: ScheduleHash of the job
-	Boot     string // the boot id that @reboot was decided for
+	Epoch    int       // rises when the clock was set back; part of occurrence keys
+	Schedule string    // what it was decided for: ScheduleHash of the job
+	Boot     string    // the boot id that @reboot was decided for
+	Since    time.Time // from when on the schedule counts: what it names before is no concern of the job
 }
 
 // End is the end of an attempt, or of a run that never started, and all that

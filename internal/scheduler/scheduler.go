@@ -167,14 +167,14 @@ func (s *Scheduler) entryFor(def *jobs.Definition, before *entry, now time.Time)
 	case before != nil:
 		e.mark, e.busy = before.mark, before.busy
 		if before.hash != e.hash {
-			e.mark.At = now
+			e.mark.At, e.mark.Since = now, now
 		}
 	case known && mark.Schedule == e.hash:
 		e.mark = mark
 	case known:
-		e.mark = run.Watermark{At: now, Epoch: mark.Epoch, Boot: mark.Boot}
+		e.mark = run.Watermark{At: now, Since: now, Epoch: mark.Epoch, Boot: mark.Boot}
 	default:
-		e.mark = run.Watermark{At: now}
+		e.mark = run.Watermark{At: now, Since: now}
 		if s.begun { // added while running: this boot is none of its business
 			e.mark.Boot = s.o.BootID
 		}

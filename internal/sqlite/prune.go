@@ -253,7 +253,7 @@ func (t *tx) deleteLeftovers(cutoff time.Time, batches, defs []int64) error {
 	if err != nil {
 		return fmt.Errorf("remove old sizes of pools: %w", err)
 	}
-	return nil
+	return t.pruneEvents(cutoff)
 }
 
 func idsOf(ctx context.Context, c *conn, sql string, args ...any) ([]int64, error) {

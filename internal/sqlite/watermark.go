@@ -12,10 +12,10 @@ import (
 func (l *Ledger) Watermarks(ctx context.Context) (map[string]run.Watermark, error) {
 	marks := map[string]run.Watermark{}
 	err := l.reader.do(ctx, "read watermarks", func(c *conn) error {
-		const query = "SELECT job, at, epoch, schedule, boot FROM watermarks"
+		const query = "SELECT job, at, epoch, schedule, boot, since FROM watermarks"
 		return c.query(ctx, query, nil, func(v []driver.Value) error {
 			marks[text(v[0])] = run.Watermark{
-				At: instant(v[1]), Epoch: int(number(v[2])), Schedule: text(v[3]), Boot: text(v[4]),
+				At: instant(v[1]), Epoch: int(number(v[2])), Schedule: text(v[3]), Boot: text(v[4]), Since: instant(v[5]),
 			}
 			return nil
 		})
@@ -37,10 +37,10 @@ func (l *Ledger) SetWatermarks(ctx context.Context, marks map[string]run.Waterma
 }
 
 func (t *tx) setWatermark(job string, m run.Watermark) error {
-	const query = `INSERT INTO watermarks (job, at, epoch, schedule, boot) VALUES (?, ?, ?, ?, ?)
+	const query = `INSERT INTO watermarks (job, at, epoch, schedule, boot, since) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (job) DO UPDATE SET at = excluded.at, epoch = excluded.epoch,
-			schedule = excluded.schedule, boot = excluded.boot`
-	if err := t.exec(query, plain(job), m.At, m.Epoch, plain(m.Schedule), plain(m.Boot)); err != nil {
+			schedule = excluded.schedule, boot = excluded.boot, since = excluded.since`
+	if err := t.exec(query, plain(job), m.At, m.Epoch, plain(m.Schedule), plain(m.Boot), m.Since); err != nil {
 		return fmt.Errorf("watermark of job %q: %w", job, err)
 	}
 	return nil
