@@ -10,7 +10,7 @@ FUZZTIME ?= 100000x
 
 export CGO_ENABLED = 0
 
-.PHONY: help build run test race lint fmt bench bench-quick fuzz cover vuln systemd-test clean
+.PHONY: help build run test race lint fmt bench bench-quick bench-smoke fuzz cover vuln systemd-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,7 @@ race: ## run all tests under the race detector (needs gcc)
 lint: ## go vet, golangci-lint, gofumpt
 	$(GO) vet ./...
 	$(TOOL) golangci-lint run ./...
+	cd bench && $(GO) vet ./... && $(GO) tool -modfile=../tools.mod golangci-lint run ./...
 	@unformatted=$$($(TOOL) gofumpt -l .) && printf "%s" "$$unformatted" >&2 && test -z "$$unformatted"
 
 fmt: ## format the source
@@ -41,8 +42,13 @@ fmt: ## format the source
 bench: ## measure, and write docs/benchmarks.md
 	./bench/run.sh
 
-bench-quick: ## measure less, in a minute, and print it
+bench-quick: ## measure less, in two minutes, and print it
 	./bench/run.sh -quick
+
+bench-smoke: ## test the measurements themselves, and take each for a moment
+	$(GO) vet -C bench ./...
+	$(GO) test -C bench ./...
+	./bench/run.sh -smoke
 
 fuzz: ## fuzz each parser in turn, with FUZZTIME inputs (100000x)
 	@set -e; grep -roE '^func Fuzz[A-Za-z]+' --include='*_test.go' internal | sort | while IFS=: read -r file func; do \

@@ -5,95 +5,120 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 	"time"
+
+	"github.com/poold/poold/bench/durable"
+	"github.com/poold/poold/bench/memory"
+	"github.com/poold/poold/bench/naps"
+	"github.com/poold/poold/bench/report"
+	"github.com/poold/poold/bench/rig"
+	"github.com/poold/poold/bench/suite"
 )
 
-// bench is what is measured, how much of it, and what came out.
-type bench struct {
-	ctx     context.Context // of the whole program, ended by ^C
-	work    string          // a folder on the disk, with the binaries
-	sockets string          // a folder with a short name
-	size    size
-	results *results
-}
-
-// size is how much is measured.
-type size struct {
-	rounds     int
-	lifecycles int // through dispatcher and ledger
-	commits    int // of the bare peers
-	naps       int // commands of a tenth of a second
-	queued     int // runs that a daemon finds at its start
-	idle       time.Duration
+// suites are the chapters of the report, in its order.
+func suites() []suite.Suite {
+	return []suite.Suite{
+		durable.Suite(),
+		naps.Suite(),
+		memory.Suite(),
+	}
 }
 
 func main() {
-	if err := run(); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
+func run(ctx context.Context) error {
 	work := flag.String("work", ".cache/bench", "folder with the binaries, for all files")
 	quick := flag.Bool("quick", false, "measure less, print the report and write nothing")
+	smoke := flag.Bool("smoke", false, "measure next to nothing, to see that everything works")
+	only := flag.String("only", "", "measure these suites, by name with commas between, print and write nothing")
+	alone := flag.String("alone", "", "measure one thing of a suite in this process; for bench itself")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-
-	b := bench{ctx: ctx, results: newResults(), size: size{
-		rounds: 5, lifecycles: 30_000, commits: 1000, naps: 1000, queued: 1_000_000, idle: 12 * time.Second,
-	}}
-	if *quick {
-		b.size = size{rounds: 2, lifecycles: 20_000, commits: 300, naps: 200, queued: 50_000, idle: 3 * time.Second}
+	if *alone != "" {
+		return suite.RunAlone(ctx, suites(), *alone, flag.Args())
 	}
-	var err error
-	if b.work, err = filepath.Abs(*work); err != nil {
+	chosen, err := choose(suites(), *only)
+	if err != nil {
 		return err
 	}
-	if b.sockets, err = os.MkdirTemp("", "bench"); err != nil { // a socket's path is short
+	r := rig.Rig{}
+	switch {
+	case *smoke:
+		r.Size = rig.Smoke
+	case *quick:
+		r.Size = rig.Quick
+	}
+	if r.Work, err = filepath.Abs(*work); err != nil {
 		return err
 	}
-	defer os.RemoveAll(b.sockets)
-	if err := b.measure(); err != nil {
+	if r.Sockets, err = os.MkdirTemp("", "bench"); err != nil {
 		return err
 	}
-	report := b.report(*quick)
-	fmt.Print(report)
-	if *quick {
-		return nil
-	}
-	return os.WriteFile("docs/benchmarks.md", []byte(report), 0o644) //nolint:gosec // a document
+	defer os.RemoveAll(r.Sockets)
+	return measure(ctx, &r, chosen, r.Size == rig.Full && *only == "")
 }
 
-// measure runs the rounds. What takes turns is in the same round.
-func (b *bench) measure() error {
-	for round := range b.size.rounds {
-		b.say("round %d of %d: lifecycles", round+1, b.size.rounds)
-		for _, step := range []func() error{b.lifecycles, b.bareInserts, b.syncs} {
-			if err := step(); err != nil {
-				return err
-			}
+// choose returns the suites of some names; all of them for none.
+func choose(all []suite.Suite, names string) ([]suite.Suite, error) {
+	var chosen []suite.Suite
+	var known []string
+	for _, s := range all {
+		if err := s.Check(); err != nil {
+			return nil, err
+		}
+		known = append(known, s.Name)
+		if names == "" || slices.Contains(strings.Split(names, ","), s.Name) {
+			chosen = append(chosen, s)
 		}
 	}
-	// A daemon's own work has to be heard over that of the others: fewer rounds.
-	for round := range (b.size.rounds + 1) / 2 {
-		b.say("round %d of %d: commands", round+1, (b.size.rounds+1)/2)
-		if err := b.commands(); err != nil {
-			return err
+	for name := range strings.SplitSeq(names, ",") {
+		if names != "" && !slices.Contains(known, name) {
+			return nil, fmt.Errorf("there is no suite %q; there are %s", name, strings.Join(known, ", "))
 		}
 	}
-	b.say("an idle daemon")
-	if err := b.idle(); err != nil {
-		return err
-	}
-	b.say("a daemon that finds %d queued runs", b.size.queued)
-	return b.reopen()
+	return chosen, nil
 }
 
-func (b *bench) say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+// measure measures, prints the report, and writes it down where that is asked
+// for. What failed is in the report and in the error.
+func measure(ctx context.Context, on *rig.Rig, chosen []suite.Suite, write bool) error {
+	began := time.Now()
+	rep := report.Report{Rig: on}
+	var failed error
+	for i := range chosen {
+		m, err := chosen[i].Measure(ctx, on, say)
+		failed = errors.Join(failed, err)
+		if ctx.Err() != nil {
+			return failed
+		}
+		rep.Suites = append(rep.Suites, m)
+	}
+	rep.Took = time.Since(began)
+	text, err := rep.Markdown()
+	if err != nil {
+		return errors.Join(failed, err)
+	}
+	fmt.Print(text)
+	if write {
+		failed = errors.Join(failed, os.WriteFile("docs/benchmarks.md", []byte(text), 0o644)) //nolint:gosec // a document
+	}
+	return failed
+}
+
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

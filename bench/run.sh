@@ -1,9 +1,12 @@
 #!/bin/sh
-# Measures poold on this machine and writes docs/benchmarks.md. Needs Go, and
-# nothing else; compares with xargs where there is one.
+# Measures poold on this machine and writes docs/benchmarks.md. Needs Go. What
+# it compares with is in this module, or comes from Debian, and is left out
+# where it is not installed.
 #
-#   ./bench/run.sh          all of it, in less than five minutes
-#   ./bench/run.sh -quick   smaller, in less than one (after the compiler); prints and writes nothing
+#   ./bench/run.sh              all of it, in less than 20 minutes
+#   ./bench/run.sh -quick       smaller, in about two (after the compiler); prints and writes nothing
+#   ./bench/run.sh -only naps   one chapter, or some with commas between; prints and writes nothing
+#   ./bench/run.sh -smoke       next to nothing, to see that everything works
 set -eu
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0
@@ -14,5 +17,5 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 go build -ldflags "-s -w" -o "$work/poold" ./cmd/poold
 go test -c -o "$work/dispatch.test" ./internal/dispatch
-go build -o "$work/bench" ./bench
+go build -C bench -o "../$work/bench" .
 "$work/bench" -work "$work" "$@"

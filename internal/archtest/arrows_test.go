@@ -29,7 +29,6 @@ var layers = []string{
 	"internal/output",
 	"internal/schedule",
 	"internal/archtest",
-	"bench",
 }
 
 func TestArrowsPointDown(t *testing.T) {
@@ -143,9 +142,6 @@ var keepers = map[string][]string{
 
 func TestLibrariesAreKeptInOnePlace(t *testing.T) {
 	for _, p := range ourPackages(t) {
-		if p.name == "bench" {
-			continue // no part of the program: it measures that beside what the libraries do alone
-		}
 		for _, to := range p.imports {
 			who, known := keepers[to]
 			switch {
