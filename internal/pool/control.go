@@ -189,7 +189,7 @@ func (p *Pool) shut() {
 		w.task.release()
 		w.settle(ErrClosed)
 	}
-	ts := p.queue.clear()
+	ts := p.clearLocked()
 	p.dropped += uint64(len(ts))
 	leavers := p.dismissLocked()
 	if p.running.len == 0 {

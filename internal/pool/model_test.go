@@ -9,10 +9,12 @@ import (
 )
 
 // The model is the pool as its documentation has it, in the plainest form: one
-// sorted slice, no goroutine. After every step the real pool is left to settle,
+// sorted slice that is read from its beginning each time, no goroutine. After every step the real pool is left to settle,
 // and must be in the same state.
 type model struct {
 	size, limit      int
+	permits          int
+	keys             []*mkey
 	queue            []*mtask // best first
 	running          []*mtask // oldest first
 	blocked          []*mtask // SubmitWait calls, first come first
@@ -42,6 +44,41 @@ type seen struct {
 type mtask struct {
 	id, priority, weight, held, worker int
 	leaving, ended                     bool // ended: its Ctx is done
+	key                                *mkey
+}
+
+type mkey struct{ limit, permits, running int }
+
+func (k *mkey) room() int { return max(min(k.limit-k.running, k.permits), 0) }
+
+// split tells tasks into those that their keys would let start now, all
+// together, from the rest.
+func (m *model) split(ts []*mtask) (free, held []*mtask) {
+	taken := map[*mkey]int{}
+	for _, t := range ts {
+		if taken[t.key]++; t.key == nil || taken[t.key] <= t.key.room() {
+			free = append(free, t)
+		} else {
+			held = append(held, t)
+		}
+	}
+	return free, held
+}
+
+// best returns the task to start next, or nil.
+func (m *model) best() *mtask {
+	if free, _ := m.split(m.queue); len(free) > 0 {
+		return free[0]
+	}
+	return nil
+}
+
+// free is how many tasks of weight 1 could start now.
+func (m *model) free() int {
+	if t := m.best(); m.paused || m.closed || t != nil && !m.fits(t) {
+		return 0
+	}
+	return max(min(m.size-m.busy(), m.permits), 0)
 }
 
 func (m *model) busy() (n int) {
@@ -52,19 +89,25 @@ func (m *model) busy() (n int) {
 }
 
 func (m *model) fits(t *mtask) bool {
-	return !m.paused && m.size > 0 && min(t.weight, m.size) <= m.size-m.busy()
+	return !m.paused && m.permits > 0 && m.size > 0 && min(t.weight, m.size) <= m.size-m.busy()
 }
 
-func (m *model) room(n int) bool {
-	if m.limit == 0 {
+func (m *model) room(ts ...*mtask) bool {
+	over := len(m.queue) + len(ts) - m.limit
+	if m.limit == 0 || over <= 0 {
 		return true
 	}
-	free := 0
-	if len(m.blocked) == 0 && !m.paused && (len(m.queue) == 0 || m.fits(m.queue[0])) {
-		free = max(m.size-m.busy(), 0)
+	startable, _ := m.split(slices.Concat(m.queue, ts))
+	return len(m.blocked) == 0 && over <= min(m.free(), len(startable))
+}
+
+// admits says whether the first blocked submitter is to be let in.
+func (m *model) admits() bool {
+	if len(m.blocked) == 0 || len(m.queue) < m.limit {
+		return len(m.blocked) > 0
 	}
-	over := len(m.queue) + n - m.limit
-	return over <= 0 || over <= free
+	free, _ := m.split(m.blocked[:1])
+	return m.best() == nil && m.free() > 0 && len(free) > 0
 }
 
 func (m *model) push(t *mtask) {
@@ -82,25 +125,44 @@ func (m *model) start(t *mtask, held int) {
 		t.worker++
 	}
 	m.running = append(m.running, t)
+	if t.key != nil {
+		t.key.running++
+	}
 	m.seen.Starts[t.id]++
 	m.seen.Worker[t.id] = t.worker
+}
+
+func (m *model) pay(t *mtask) {
+	m.permits = plus(m.permits, -1)
+	if t.key != nil {
+		t.key.permits = plus(t.key.permits, -1)
+	}
+}
+
+// plus adds permits, where Unlimited stays what it is.
+func plus(permits, n int) int {
+	if permits == Unlimited {
+		return permits
+	}
+	return permits + n
 }
 
 func (m *model) settle() {
 	for {
 		switch {
-		case len(m.blocked) > 0 && len(m.queue) < m.limit:
+		case m.admits():
 			m.push(m.blocked[0])
 			m.seen.Waits[m.blocked[0].id] = "ok"
 			m.blocked = m.blocked[1:]
-		case len(m.queue) > 0 && m.fits(m.queue[0]):
-			t := m.queue[0]
-			m.queue = m.queue[1:]
+		case m.best() != nil && m.fits(m.best()):
+			t := m.best()
+			m.queue = slices.DeleteFunc(m.queue, func(o *mtask) bool { return o == t })
 			if t.ended {
 				m.stats.Dropped++
 				m.seen.Dropped[t.id] = "context canceled"
 				continue
 			}
+			m.pay(t)
 			m.start(t, min(t.weight, m.size))
 		default:
 			return
@@ -111,6 +173,9 @@ func (m *model) settle() {
 func (m *model) finish(t *mtask) {
 	m.running = slices.DeleteFunc(m.running, func(o *mtask) bool { return o == t })
 	m.stats.Done++
+	if t.key != nil {
+		t.key.running--
+	}
 	if len(m.running) == 0 && m.draining {
 		m.draining = false
 		m.seen.Drains = append(m.seen.Drains, "ok")
@@ -156,8 +221,8 @@ func newSeen() seen {
 
 // op is one step of a random run. A and B choose among what is there.
 type op struct {
-	Kind string
-	A, B int
+	Kind    string
+	A, B, C int
 }
 
 func genOps(kinds []string) *rapid.Generator[[]op] {
@@ -166,6 +231,7 @@ func genOps(kinds []string) *rapid.Generator[[]op] {
 			Kind: rapid.SampledFrom(kinds).Draw(t, "kind"),
 			A:    rapid.IntRange(0, 7).Draw(t, "a"),
 			B:    rapid.IntRange(0, 7).Draw(t, "b"),
+			C:    rapid.IntRange(0, 5).Draw(t, "c"),
 		}
 	}), 1, 80)
 }
@@ -174,6 +240,7 @@ func TestPoolAgainstAModel(t *testing.T) {
 	always := []string{
 		"submit", "submit", "submit", "again", "finish", "finish", "panic", "goexit", "resize", "resize",
 		"pause", "resume", "drain", "adopt", "cancel", "batch", "close",
+		"key limit", "key limit", "key permits", "add key permits", "permits", "add permits", "add permits",
 	}
 	for _, tt := range []struct {
 		name  string

@@ -17,6 +17,7 @@ type player struct {
 	m     *model
 	p     *Pool
 	tasks []*ptask
+	keys  []*Key // as those of the model
 	seen  seen
 	lock  chan struct{} // a mutex that also serves from within Do
 }
@@ -31,7 +32,10 @@ type ptask struct {
 }
 
 func play(limit int, ops []op) error {
-	y := &player{m: &model{size: 2, limit: limit, seen: newSeen()}, seen: newSeen(), lock: make(chan struct{}, 1)}
+	y := &player{
+		m:    &model{size: 2, limit: limit, permits: Unlimited, seen: newSeen()},
+		seen: newSeen(), lock: make(chan struct{}, 1),
+	}
 	y.p = New(Options{Size: 2, QueueLimit: limit, OnPanic: func(t *Task, _ any, _ []byte) {
 		y.note(func() {
 			i := slices.IndexFunc(y.tasks, func(o *ptask) bool { return &o.Task == t })
@@ -39,6 +43,10 @@ func play(limit int, ops []op) error {
 		})
 	}})
 	defer y.stop()
+	for limit := range 3 {
+		y.keys = append(y.keys, y.p.NewKey(limit))
+		y.m.keys = append(y.m.keys, &mkey{limit: limit, permits: Unlimited})
+	}
 	for i, o := range ops {
 		y.step(o)
 		y.m.settle()
@@ -74,7 +82,8 @@ func (y *player) expect() seen {
 	}
 	s.Snapshot = m.stats
 	s.Snapshot.Size, s.Snapshot.Busy, s.Snapshot.Running = m.size, m.busy(), len(m.running)
-	s.Snapshot.Queued = len(m.queue)
+	_, held := m.split(m.queue)
+	s.Snapshot.Queued, s.Snapshot.Held = len(m.queue), len(held)
 	s.Snapshot.Paused, s.Snapshot.Draining, s.Snapshot.Closed = m.paused, m.draining, m.closed
 	if m.dead { // a dropped task has a worker for a moment, so numbers depend on it
 		s.Worker = nil
@@ -106,11 +115,15 @@ func (y *player) observe() seen {
 	return s
 }
 
-// task makes a task. Its number is its place in y.tasks.
-func (y *player) task(priority, weight int) *ptask {
+// task makes a task. Its number is its place in y.tasks; key says which of the
+// keys it has, if any.
+func (y *player) task(priority, weight, key int) *ptask {
 	id := len(y.tasks)
 	t := &ptask{m: mtask{id: id, priority: priority, weight: max(weight, 1)}, end: make(chan func(), 1), at: "idle"}
 	t.Priority, t.Weight = priority, weight
+	if key < len(y.keys) {
+		t.Key, t.m.key = y.keys[key], y.m.keys[key]
+	}
 	t.Ctx, t.cancel = context.WithCancel(context.Background())
 	t.giveUp = func() {}
 	t.Do = func(ctx context.Context, worker int) {
@@ -153,11 +166,11 @@ func (y *player) answer(got error, want error) {
 	y.m.seen.Answer, y.seen.Answer = fmt.Sprint(want), fmt.Sprint(got)
 }
 
-func (y *player) refusal(n int) error {
+func (y *player) refusal(ts ...*mtask) error {
 	switch {
 	case y.m.closed:
 		return ErrClosed
-	case !y.m.room(n):
+	case !y.m.room(ts...):
 		return ErrFull
 	}
 	return nil
@@ -168,7 +181,7 @@ func (y *player) step(o op) {
 	weight := []int{0, 1, 1, 1, 1, 2, 3, math.MaxInt}[o.B]
 	switch o.Kind {
 	case "submit":
-		y.submit(y.task(o.A%3, weight))
+		y.submit(y.task(o.A%3, weight, o.C))
 	case "again":
 		if t := y.pick(o.A, func(*ptask) bool { return true }); t != nil && y.idle(t) {
 			y.submit(t)
@@ -176,13 +189,13 @@ func (y *player) step(o op) {
 			y.answer(y.p.Submit(&t.Task), ErrBusy)
 		}
 	case "batch":
-		y.batch(o.A%5, weight)
+		y.batch(o.A%5, weight, o.C)
 	case "wait":
-		y.wait(y.task(o.A%3, weight))
+		y.wait(y.task(o.A%3, weight, o.C))
 	case "give up":
 		y.stopWaiting(o.A)
 	case "adopt":
-		y.adopt(y.task(0, weight))
+		y.adopt(y.task(0, weight, o.C))
 	case "cancel":
 		if t := y.pick(o.A, func(t *ptask) bool { return !t.m.ended || y.queued(t) }); t != nil {
 			y.cancel(t)
@@ -194,30 +207,33 @@ func (y *player) step(o op) {
 		}
 	case "finish", "panic", "goexit":
 		y.finish(o)
+	case "permits", "add permits", "key limit", "key permits", "add key permits":
+		y.meter(o)
 	default:
 		y.control(o)
 	}
 }
 
 func (y *player) submit(t *ptask) {
-	want := y.refusal(1)
+	want := y.refusal(&t.m)
 	y.answer(y.p.Submit(&t.Task), want)
 	if want == nil {
 		y.m.push(&t.m)
 	}
 }
 
-func (y *player) batch(n, weight int) {
+func (y *player) batch(n, weight, key int) {
 	var ts []*Task
-	want := y.refusal(n)
+	var ms []*mtask
 	for i := range n {
-		t := y.task(i%2, weight)
-		ts = append(ts, &t.Task)
+		t := y.task(i%2, weight, key+i%2)
+		ts, ms = append(ts, &t.Task), append(ms, &t.m)
 	}
+	want := y.refusal(ms...)
 	y.answer(y.p.SubmitBatch(ts), want)
-	for _, t := range y.tasks[len(y.tasks)-n:] {
+	for _, m := range ms {
 		if want == nil {
-			y.m.push(&t.m)
+			y.m.push(m)
 		}
 	}
 }
@@ -225,7 +241,7 @@ func (y *player) batch(n, weight int) {
 func (y *player) wait(t *ptask) {
 	ctx, cancel := context.WithCancel(context.Background())
 	t.giveUp = cancel
-	switch y.refusal(1) {
+	switch y.refusal(&t.m) {
 	case nil:
 		y.m.push(&t.m)
 		y.m.seen.Waits[t.m.id] = "ok"
@@ -322,6 +338,35 @@ func (y *player) control(o op) {
 			y.close()
 		}
 	}
+}
+
+// some is a number of permits or workers, the last one without a limit.
+var some = []int{0, 1, 2, 3, 5, 8, 13, Unlimited}
+
+func (y *player) meter(o op) {
+	i := o.C % len(y.keys)
+	k, mk := y.keys[i], y.m.keys[i]
+	switch n := some[o.A]; o.Kind {
+	case "permits":
+		y.m.permits = n
+		y.p.SetPermits(n)
+	case "add permits": // sometimes it takes one away
+		y.m.permits = plus(y.m.permits, o.B-1)
+		y.left(y.m.permits, y.p.AddPermits(o.B-1))
+	case "key limit":
+		mk.limit = n
+		y.p.SetKeyLimit(k, n)
+	case "key permits":
+		mk.permits = n
+		y.p.SetKeyPermits(k, n)
+	case "add key permits":
+		mk.permits = plus(mk.permits, o.B-1)
+		y.left(mk.permits, y.p.AddKeyPermits(k, o.B-1))
+	}
+}
+
+func (y *player) left(want, got int) {
+	y.m.seen.Answer, y.seen.Answer = fmt.Sprint(want, " left"), fmt.Sprint(got, " left")
 }
 
 func (y *player) drain() {

@@ -11,15 +11,15 @@
 // # The order
 //
 // The task with the highest Priority starts first, and within one priority the
-// one submitted first. The pool does not look past that best task: while it is
-// too heavy for the workers that are free, nothing behind it starts. A lighter
-// task could, but then a steady flow of light tasks would keep a heavy one
-// waiting forever.
+// one submitted first; tasks held by their key are left out. The pool does not
+// look past that best task: while it is too heavy for the workers that are free,
+// nothing behind it starts. A lighter task could, but then a steady flow of light
+// tasks would keep a heavy one waiting forever.
 //
 // # The life of a task
 //
 //  1. Submit claims the record and puts it into the queue: one lock section.
-//     A pool holds an entry of one word and never copies the record.
+//     The queue is links between the records, so it allocates nothing.
 //  2. If the best task can start, a parked worker is woken after the lock is
 //     released, the one parked last first. At most two woken workers are on
 //     their way at any time; each that finds work wakes the next, so a burst of
@@ -33,12 +33,35 @@
 //
 // A panic or a runtime.Goexit in Do ends that task only.
 //
+// # Keys
+//
+// Tasks may name a Key. Of these no more run at once than the key allows,
+// counted in tasks, whatever their weights. A task over that is held: it waits
+// with its key, and the best task of the queue is the best of those that are not
+// held. So held tasks stand in nobody's way, and neither do they lose their
+// place: once its key has room, a held task starts before tasks of lower
+// priority and before those submitted later, with other keys or with none.
+//
+// A held task costs nothing while it waits. Nobody looks at it again before its
+// key has room, and then only at the key's first. Keys with something to start
+// are kept in a heap, so a start that has a key costs the logarithm of their
+// number, and one that has none costs nothing more. A key needs no registering
+// and no clean-up: it is a record that the tasks refer to.
+//
+// # Permits
+//
+// A pool or a key may be metered: each start takes a permit, and without one it
+// waits, in the pool's case with everything behind it, in a key's case as a held
+// task. Workers, the key's place and the permits are taken together, in one lock
+// section, at the moment a task starts and never before. So nothing waits while
+// holding, and what a task waits for is free for others.
+//
 // # What it leaves to others
 //
-// A pool knows no time, no keys and no durable state. Limits per key belong in
-// front of the queue: a task held back by its key is not submitted until the
-// key is free, so that the best task of the queue can always be judged by its
-// weight alone.
+// A pool knows no time and no durable state. A rate is made of permits by whoever
+// has a clock, and a limit that spans pools, such as a lock, is taken by the task
+// when it runs: it gives its permit back and is submitted again when the lock is
+// free.
 package pool
 
 import (
@@ -47,7 +70,8 @@ import (
 	"sync"
 )
 
-// Unlimited is the size of a pool that starts every task at once.
+// Unlimited is the size of a pool that starts every task at once, the limit of a
+// key that holds nothing back, and the number of permits where none are needed.
 const Unlimited = math.MaxInt
 
 // The errors a caller may branch on.
@@ -74,8 +98,10 @@ type Options struct {
 	Name string
 	// QueueLimit is how many tasks may wait; 0 is no limit. Tasks for which a
 	// worker is free do not count as waiting, so a burst into an idle pool is
-	// taken up to Size+QueueLimit. The count is of tasks: a burst of tasks
-	// heavier than 1 may overshoot the limit by less than Size.
+	// taken up to Size+QueueLimit. Held tasks count as waiting, and a blocked
+	// SubmitWait goes past them when a worker is free for its task. The count is
+	// of tasks: a burst of tasks heavier than 1 may overshoot the limit by less
+	// than Size.
 	QueueLimit int
 	// OnPanic is called on the worker after Do of t panicked with v, while t
 	// still counts as running. It must not panic. Without it the panic shows
@@ -98,7 +124,12 @@ type Pool struct {
 	busy     int // sum of weights of the running tasks
 	leaving  int // the part of busy that a shrink has cancelled already
 	running  taskList
-	queue    queue
+	queue    queue      // of tasks without a key
+	ready    readyKeys  // keys whose best task may start
+	keys     keyList    // those with tasks that wait
+	keyed    int        // such tasks
+	could    int        // those of them that no key holds
+	permits  int        // Unlimited if the pool is not metered
 	blocked  waiterList // submitters waiting for room, first come first
 	slots    slots
 	parked   []*worker // the one parked last at the end
@@ -119,6 +150,7 @@ func New(o Options) *Pool {
 		limit:   max(o.QueueLimit, 0),
 		onPanic: o.OnPanic,
 		size:    max(o.Size, 0),
+		permits: Unlimited,
 		ended:   make(chan struct{}),
 	}
 }
@@ -131,6 +163,7 @@ type Stats struct {
 	Running int // running tasks
 	Idle    int // workers parked until there is a task
 	Queued  int // tasks that wait, without those of blocked SubmitWait calls
+	Held    int // those of Queued that only their key keeps from starting
 	Workers int // goroutines
 
 	Submitted uint64 // tasks accepted, the adopted ones among them
@@ -152,7 +185,8 @@ func (p *Pool) Stats() Stats {
 		Busy:      p.busy,
 		Running:   p.running.len,
 		Idle:      len(p.parked),
-		Queued:    p.queue.len,
+		Queued:    p.queuedLocked(),
+		Held:      p.keyed - p.could,
 		Workers:   p.alive,
 		Submitted: p.submitted,
 		Done:      p.done,

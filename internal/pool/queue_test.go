@@ -1,14 +1,11 @@
 package pool
 
 import (
-	"fmt"
-	"math/rand/v2"
 	"runtime"
 	"slices"
 	"testing"
 	"weak"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
 
@@ -34,7 +31,7 @@ func TestSlotsHandOutTheLowest(t *testing.T) {
 	})
 }
 
-// TestQueueAgainstASlice compares the rings with a slice kept sorted, over
+// TestQueueAgainstASlice compares the lists with a slice kept sorted, over
 // pushes, pops and removals from the middle.
 func TestQueueAgainstASlice(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -75,49 +72,6 @@ func TestQueueAgainstASlice(t *testing.T) {
 	})
 }
 
-func TestEmptyEntriesAreClosedUp(t *testing.T) {
-	var q queue
-	ts := make([]Task, 100_000)
-	for i := range ts {
-		q.push(&ts[i])
-	}
-	keep := []*Task{&ts[0], &ts[77_777], &ts[99_999]}
-	for _, i := range rand.Perm(len(ts)) {
-		if !slices.Contains(keep, &ts[i]) {
-			q.remove(&ts[i])
-		}
-	}
-	if got := len(q.levels[0].ring); got > keepRing {
-		t.Errorf("a ring of %d entries for %d tasks", got, q.len)
-	}
-	if span := q.levels[0].tail - q.levels[0].head; span > 2*minRing {
-		t.Errorf("%d entries to go through for %d tasks", span, q.len)
-	}
-	if got := q.clear(); !slices.Equal(got, keep) {
-		t.Error("what was kept is not in its order")
-	}
-}
-
-func TestDrainedRingGivesMemoryBack(t *testing.T) {
-	var q queue
-	ts := make([]Task, 100_000)
-	for i := range ts {
-		q.push(&ts[i])
-	}
-	for q.len > 10 {
-		q.remove(q.best())
-	}
-	if got := len(q.levels[0].ring); got > keepRing {
-		t.Errorf("a ring of %d entries for %d tasks", got, q.len)
-	}
-	for q.len > 0 {
-		q.remove(q.best())
-	}
-	if got := len(q.spare[0].ring); got > keepRing {
-		t.Errorf("a ring of %d entries kept for reuse", got)
-	}
-}
-
 // A removed task must be free for the garbage collector while its neighbours
 // wait on.
 func TestRemovedTaskIsNotHeld(t *testing.T) {
@@ -155,16 +109,17 @@ func TestManyPrioritiesLeaveLittleBehind(t *testing.T) {
 		last = best.Priority
 		q.remove(best)
 	}
-	if len(q.spare) > keepLevels || cap(q.levels) > 2*keepRing {
-		t.Errorf("%d spare levels and room for %d", len(q.spare), cap(q.levels))
+	if cap(q.levels) > keepLevels {
+		t.Errorf("room for %d levels is left", cap(q.levels))
 	}
 }
 
 func TestQueuePathsAllocateNothing(t *testing.T) {
 	p := New(Options{})
+	keys := []*Key{nil, p.NewKey(1), p.NewKey(100)}
 	ts := make([]Task, 64)
 	for i := range ts {
-		ts[i] = Task{Do: (&job{}).do, Priority: i % 4}
+		ts[i] = Task{Do: (&job{}).do, Priority: i % 4, Key: keys[i%3]}
 	}
 	cycle := func() {
 		for i := range ts {
@@ -184,26 +139,59 @@ func TestQueuePathsAllocateNothing(t *testing.T) {
 	}
 }
 
-func TestLevelKeepsItsOrderAcrossGrowth(t *testing.T) {
-	for _, offset := range []int{0, 1, minRing - 1, minRing} {
-		t.Run(fmt.Sprintf("from offset %d", offset), func(t *testing.T) {
-			l := &level{ring: make([]*Task, minRing)}
-			var want, got []int
-			for i := range offset + 3*minRing {
-				l.push(&Task{Weight: i})
-				if i < offset {
-					l.remove(l.first())
-					continue
+// TestReadyKeysAgainstASort changes what keys have to offer in every way, and
+// compares the first of them with what a search finds.
+func TestReadyKeysAgainstASort(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var h readyKeys
+		keys := make([]Key, rapid.IntRange(1, 40).Draw(rt, "keys"))
+		for i := range uint64(rapid.IntRange(1, 300).Draw(rt, "steps")) {
+			k := &keys[rapid.IntRange(0, len(keys)-1).Draw(rt, "key")]
+			switch {
+			case rapid.IntRange(0, 2).Draw(rt, "op") > 0:
+				k.queue.push(&Task{Priority: rapid.IntRange(0, 3).Draw(rt, "priority"), order: i})
+				h.put(k)
+			case k.queue.len > 1:
+				k.queue.remove(k.queue.best())
+				h.put(k)
+			case k.queue.len == 1:
+				k.queue.remove(k.queue.best())
+				h.remove(k)
+			}
+			var want *Task
+			for i := range keys {
+				if t := keys[i].queue.best(); t != nil && (want == nil || comesBefore(t, want)) {
+					want = t
 				}
-				want = append(want, i)
 			}
-			for l.live > 0 {
-				got = append(got, l.first().Weight)
-				l.remove(l.first())
+			var got *Task
+			if len(h) > 0 {
+				got = h[0].key.queue.best()
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("order (-want +got):\n%s", diff)
+			if got != want {
+				rt.Fatalf("step %d: the best is %+v, want %+v", i, got, want)
 			}
-		})
+		}
+	})
+}
+
+func comesBefore(a, b *Task) bool {
+	return a.Priority > b.Priority || a.Priority == b.Priority && a.order < b.order
+}
+
+func TestManyKeysLeaveLittleBehind(t *testing.T) {
+	p := New(Options{})
+	ts := make([]Task, 20_000)
+	for i := range ts {
+		ts[i] = Task{Do: (&job{}).do, Key: p.NewKey(1)}
+		if err := p.Submit(&ts[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range ts {
+		p.Cancel(&ts[i])
+	}
+	if cap(p.ready) > keepLevels || p.keys.first != nil {
+		t.Errorf("room for %d keys is left, or a key", cap(p.ready))
 	}
 }

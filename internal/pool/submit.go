@@ -1,10 +1,12 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Submit queues t and returns at once. It refuses with ErrFull when as many
@@ -15,7 +17,7 @@ func (p *Pool) Submit(t *Task) error {
 		return err
 	}
 	p.lock()
-	if err := p.refusalLocked(1); err != nil {
+	if err := p.refusalLocked(t); err != nil {
 		p.mu.Unlock()
 		t.release()
 		return err
@@ -32,7 +34,7 @@ func (p *Pool) SubmitBatch(ts []*Task) error {
 		return err
 	}
 	p.lock()
-	if err := p.refusalLocked(len(ts)); err != nil {
+	if err := p.refusalLocked(ts...); err != nil {
 		p.mu.Unlock()
 		releaseAll(ts)
 		return err
@@ -70,7 +72,7 @@ func (p *Pool) SubmitWait(ctx context.Context, t *Task) error {
 		return err
 	}
 	p.lock()
-	switch err := p.refusalLocked(1); {
+	switch err := p.refusalLocked(t); {
 	case err == nil:
 		p.pushLocked(t)
 		p.unlock()
@@ -113,10 +115,10 @@ func (p *Pool) Cancel(t *Task) bool {
 	p.lock()
 	defer p.unlock()
 	// Only under the lock is it certain that t is still ours to look at.
-	if t.pool.Load() != p || t.level == nil {
+	if t.pool.Load() != p || !t.queued {
 		return false
 	}
-	p.queue.remove(t)
+	p.removeLocked(t)
 	p.dropped++
 	t.release()
 	return true
@@ -125,7 +127,8 @@ func (p *Pool) Cancel(t *Task) bool {
 // Adopt starts t at once, past the queue, the size and a pause. It is for work
 // that runs already and only has to be watched: it counts as busy, so others
 // wait until there is room again. An adopted task takes one worker at least,
-// even of a pool of size 0.
+// even of a pool of size 0. It counts for its key, past the limit of that, and
+// takes no permit.
 func (p *Pool) Adopt(t *Task) error {
 	if err := t.claim(p); err != nil {
 		return err
@@ -140,21 +143,25 @@ func (p *Pool) Adopt(t *Task) error {
 	held = min(held, math.MaxInt-p.busy) // all of an unlimited pool, twice
 	w := p.idleLocked()
 	p.startLocked(w, t, held)
+	if k := t.Key; k != nil {
+		k.running++
+		p.weighLocked(k)
+	}
 	p.submitted++
 	p.unlock()
 	p.send(w)
 	return nil
 }
 
-// refusalLocked returns why n more tasks cannot be queued, or nil.
-func (p *Pool) refusalLocked(n int) error {
+// refusalLocked returns why ts cannot be queued, or nil.
+func (p *Pool) refusalLocked(ts ...*Task) error {
 	if p.closed {
 		return ErrClosed
 	}
 	if p.limit == 0 {
 		return nil
 	}
-	over := p.queue.len + n - p.limit
+	over := p.queuedLocked() + len(ts) - p.limit
 	switch {
 	case over <= 0:
 		return nil
@@ -162,15 +169,84 @@ func (p *Pool) refusalLocked(n int) error {
 		return ErrFull
 	// Tasks that a free place will take at once do not count as waiting; the
 	// workers for them may still be on their way.
-	case over <= p.freeLocked():
+	case over <= min(p.freeLocked(), p.startableLocked()+startable(ts)):
 		return nil
 	}
 	return ErrFull
 }
 
+// startable counts the tasks among ts that no key would hold, were they queued.
+func startable(ts []*Task) (n int) {
+	for _, t := range ts {
+		if k := t.Key; k == nil {
+			n++
+		} else if k.coming++; k.queue.len+k.coming <= k.roomLocked() {
+			n++
+		}
+	}
+	for _, t := range ts {
+		if t.Key != nil {
+			t.Key.coming = 0
+		}
+	}
+	return n
+}
+
 func (p *Pool) pushLocked(t *Task) {
 	p.submitted++
+	t.queued, t.order = true, p.submitted
+	if t.Key != nil {
+		p.pushKeyedLocked(t)
+		return
+	}
 	p.queue.push(t)
+}
+
+func (p *Pool) removeLocked(t *Task) {
+	t.queued = false
+	if t.Key != nil {
+		p.removeKeyedLocked(t)
+		return
+	}
+	p.queue.remove(t)
+}
+
+// clearLocked takes out all tasks and returns them, the best first.
+func (p *Pool) clearLocked() []*Task {
+	ts := p.queue.clear()
+	if p.keys.first == nil {
+		return ts
+	}
+	for k := p.keys.first; k != nil; k = p.keys.first {
+		ts = append(ts, k.queue.clear()...)
+		p.keys.remove(k)
+		p.weighLocked(k)
+	}
+	p.keyed = 0
+	slices.SortFunc(ts, func(a, b *Task) int {
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.order, b.order))
+	})
+	return ts
+}
+
+// queuedLocked is how many tasks wait.
+func (p *Pool) queuedLocked() int { return p.queue.len + p.keyed }
+
+// startableLocked is how many of them no key holds.
+func (p *Pool) startableLocked() int { return p.queue.len + p.could }
+
+// bestLocked returns the task to start next, or nil. Those that a key holds do
+// not count.
+func (p *Pool) bestLocked() *Task {
+	t := p.queue.best()
+	if len(p.ready) == 0 {
+		return t
+	}
+	first := p.ready[0]
+	if t != nil && !first.before(readyKey{priority: t.Priority, order: t.order}) {
+		return t
+	}
+	return first.key.queue.best()
 }
 
 // waiter is one blocked SubmitWait.
@@ -216,9 +292,14 @@ func (l *waiterList) remove(w *waiter) {
 // admitLocked lets blocked submitters in as far as there is room in the queue. It
 // runs at the end of every section, so whoever finds room finds nobody waiting
 // for it. Free workers do not count here: what is queued takes them first, and
-// that makes the room.
+// that makes the room. Only when keys hold all that is queued does a task that
+// can start go past them.
 func (p *Pool) admitLocked() {
-	for w := p.blocked.first; w != nil && p.queue.len < p.limit; w = p.blocked.first {
+	for w := p.blocked.first; w != nil; w = p.blocked.first {
+		if p.queuedLocked() >= p.limit &&
+			(p.startableLocked() > 0 || p.freeLocked() == 0 || startable([]*Task{w.task}) == 0) {
+			return
+		}
 		p.blocked.remove(w)
 		p.pushLocked(w.task)
 		w.settle(nil)

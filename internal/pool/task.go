@@ -27,6 +27,9 @@ type Task struct {
 	// the size of the pool, when the task's turn comes, is that size. So
 	// math.MaxInt takes all of them.
 	Weight int
+	// Key holds the task back while as many tasks of that key run as may, or
+	// while the key is metered and has no permit; nil is none.
+	Key *Key
 	// Dropped, if set, is called once when the pool knows that an accepted task
 	// will never start: with the cause of Ctx on a worker, or with ErrClosed on
 	// the goroutine that calls Close. The task may be submitted again only when
@@ -36,18 +39,23 @@ type Task struct {
 	pool atomic.Pointer[Pool] // who has the record, nil if nobody
 
 	// The rest is guarded by the mutex of that pool.
-	level        *level // where it is queued, nil if it is not
-	pos          uint64 // its entry there
-	older, newer *Task  // neighbours among the running
+	order        uint64 // rises with each task submitted
+	queued       bool
+	older, newer *Task // neighbours in its level of the queue, or among the running
 	ctx          *taskContext
 	held         int  // workers it has taken
 	leaving      bool // a shrink has cancelled it
+	paid         bool // it took a permit of the pool
+	paidKey      bool // it took one of its key
 }
 
 // claim makes t the record of p, so that no one else can submit it.
 func (t *Task) claim(p *Pool) error {
 	if t == nil || t.Do == nil {
 		return errors.New("submit a task without Do: set Task.Do first")
+	}
+	if t.Key != nil && t.Key.pool != p {
+		return errors.New("submit a task with a key of another pool: make one with NewKey of this pool")
 	}
 	if !t.pool.CompareAndSwap(nil, p) {
 		return ErrBusy
@@ -59,8 +67,9 @@ func (t *Task) claim(p *Pool) error {
 // owner may be using it again.
 func (t *Task) release() { t.pool.Store(nil) }
 
-// taskList holds the running tasks in the order they started. The links are in
-// the tasks, so a start allocates nothing.
+// taskList holds tasks in the order they came, the queued ones of one priority
+// or the running ones. The links are in the tasks, which are in one list at a
+// time.
 type taskList struct {
 	oldest, newest *Task
 	len            int

@@ -80,7 +80,7 @@ const (
 // no more than can start: one for each free place and each waiting task.
 func (p *Pool) wakeLocked() (ws [maxWaking]*worker) {
 	for i := range ws {
-		if p.waking >= maxWaking || p.waking >= p.queue.len || p.waking >= p.freeLocked() {
+		if p.waking >= maxWaking || p.waking >= p.startableLocked() || p.waking >= p.freeLocked() {
 			return ws
 		}
 		p.waking++
@@ -191,8 +191,9 @@ func (p *Pool) next(w *worker) bool {
 // settleLocked gives w the best task if that may start, and parks or dismisses w
 // otherwise.
 func (p *Pool) settleLocked(w *worker) verdict {
-	if t := p.queue.best(); t != nil && p.fitsLocked(t) {
-		p.queue.remove(t)
+	if t := p.bestLocked(); t != nil && p.fitsLocked(t) {
+		p.payLocked(t)
+		p.removeLocked(t)
 		p.startLocked(w, t, min(max(t.Weight, 1), p.size))
 		return took
 	}
@@ -206,7 +207,7 @@ func (p *Pool) settleLocked(w *worker) verdict {
 
 // fitsLocked reports whether t, which is or would be the best, may start now.
 func (p *Pool) fitsLocked(t *Task) bool {
-	return !p.paused && p.size > 0 && min(max(t.Weight, 1), p.size) <= p.size-p.busy
+	return !p.paused && p.permits > 0 && p.size > 0 && min(max(t.Weight, 1), p.size) <= p.size-p.busy
 }
 
 // freeLocked returns how many tasks of weight 1 could start now, which is none
@@ -215,10 +216,10 @@ func (p *Pool) freeLocked() int {
 	if p.paused || p.closed {
 		return 0
 	}
-	if t := p.queue.best(); t != nil && !p.fitsLocked(t) {
+	if t := p.bestLocked(); t != nil && !p.fitsLocked(t) {
 		return 0
 	}
-	return max(p.size-p.busy, 0)
+	return max(min(p.size-p.busy, p.permits), 0)
 }
 
 func (p *Pool) startLocked(w *worker, t *Task, held int) {
@@ -240,13 +241,18 @@ func (p *Pool) finishLocked(w *worker) {
 	p.slots.free(w.slot)
 	if w.dropped {
 		p.dropped++
+		p.payBackLocked(t)
 	} else {
 		p.done++
+	}
+	if k := t.Key; k != nil {
+		k.running--
+		p.weighLocked(k)
 	}
 	if w.panicked {
 		p.panicked++
 	}
-	t.ctx, t.held, t.leaving = nil, 0, false
+	t.ctx, t.held, t.leaving, t.paid, t.paidKey = nil, 0, false, false, false
 	w.task, w.ctx = nil, nil
 	w.ran, w.dropped, w.panicked = false, false, false
 	t.release()
