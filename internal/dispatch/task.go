@@ -32,12 +32,12 @@ type task struct {
 var errPutBack = errors.New("not to be executed now")
 
 // work is what a worker does with the run: steps 2 to 6 of the package comment.
-func (t *task) work(ctx context.Context, worker int) {
+func (t *task) work(s pool.Start) {
 	d := t.d
-	if !d.claim(t, worker) {
+	if !d.claim(t, s.Worker) {
 		return
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(s.Context())
 	defer cancel(nil)
 	d.mu.Lock()
 	t.stop = cancel

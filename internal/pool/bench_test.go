@@ -19,7 +19,7 @@ type round struct {
 func newRound(ctx context.Context, n int) *round {
 	r := &round{tasks: make([]Task, n)}
 	for i := range r.tasks {
-		r.tasks[i] = Task{Ctx: ctx, Do: func(context.Context, int) { r.left.Done() }}
+		r.tasks[i] = Task{Ctx: ctx, Do: func(Start) { r.left.Done() }}
 	}
 	return r
 }
@@ -105,7 +105,7 @@ func benchUrgent(b *testing.B, backlog int) {
 	p := benchPool(b, 2)
 	tasks := make([]Task, backlog)
 	for i := range tasks {
-		tasks[i].Do = func(context.Context, int) {
+		tasks[i].Do = func(Start) {
 			for range 2000 { // about a microsecond
 			}
 		}
@@ -113,7 +113,7 @@ func benchUrgent(b *testing.B, backlog int) {
 	var took time.Duration
 	var at time.Time
 	started := make(chan struct{}, 1)
-	urgent := &Task{Priority: 1, Do: func(context.Context, int) { took += time.Since(at); started <- struct{}{} }}
+	urgent := &Task{Priority: 1, Do: func(Start) { took += time.Since(at); started <- struct{}{} }}
 	for range b.N {
 		if p.Stats().Queued < backlog/2 {
 			for i := range tasks {
@@ -138,7 +138,7 @@ func BenchmarkGrow(b *testing.B) {
 			var started, gate sync.WaitGroup
 			tasks := make([]Task, by)
 			for i := range tasks {
-				tasks[i].Do = func(context.Context, int) { started.Done(); gate.Wait() }
+				tasks[i].Do = func(Start) { started.Done(); gate.Wait() }
 			}
 			for range b.N {
 				b.StopTimer()

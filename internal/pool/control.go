@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Mode is what a shrink does with the running tasks that are too many for the
@@ -34,32 +35,36 @@ func (p *Pool) Resize(n int, mode Mode) []*Task {
 		p.send(w)
 	}
 	// A task may have ended since; its context is its own, so that harms nobody.
-	for _, c := range ctxs {
-		c.cancel(ErrShrunk)
-	}
+	cancelAll(ctxs, ErrShrunk)
 	return victims
 }
 
-// stopLocked marks the running tasks to be stopped, and returns them with their
-// contexts.
-func (p *Pool) stopLocked(mode Mode) (ts []*Task, ctxs []*taskContext) {
-	if mode != StopNewest && mode != StopOldest {
+func cancelAll(ctxs []*startContext, cause error) {
+	for _, c := range ctxs {
+		if c != nil {
+			c.cancel(cause)
+		}
+	}
+}
+
+// stopLocked marks the running tasks to be stopped, and returns them with the
+// contexts that were asked for.
+func (p *Pool) stopLocked(mode Mode) (ts []*Task, ctxs []*startContext) {
+	if mode != StopNewest && mode != StopOldest || p.busy-p.leaving <= p.size {
 		return nil, nil
 	}
-	t := p.running.oldest
+	ws := p.slots.workers()
 	if mode == StopNewest {
-		t = p.running.newest
+		slices.Reverse(ws)
 	}
-	for t != nil && p.busy-p.leaving > p.size {
-		if !t.leaving {
-			t.leaving = true
-			p.leaving += t.held
-			ts, ctxs = append(ts, t), append(ctxs, t.ctx)
+	for _, w := range ws {
+		if p.busy-p.leaving <= p.size {
+			break
 		}
-		if mode == StopNewest {
-			t = t.older
-		} else {
-			t = t.newer
+		if !w.leaving {
+			w.leaving = true
+			p.leaving += w.held
+			ts, ctxs = append(ts, w.task), append(ctxs, w.stopLocked(ErrShrunk))
 		}
 	}
 	return ts, ctxs
@@ -114,7 +119,7 @@ type drain struct {
 func (p *Pool) Drain(ctx context.Context) error {
 	p.lock()
 	p.paused = true
-	if p.running.len == 0 {
+	if p.running == 0 {
 		p.unlock()
 		return nil
 	}
@@ -142,7 +147,7 @@ func (p *Pool) giveUpDrain(ctx context.Context, d *drain) error {
 	if d.waiting--; d.waiting == 0 {
 		p.draining = nil
 	}
-	return fmt.Errorf("drain pool %q: %d still running: %w", p.name, p.running.len, context.Cause(ctx))
+	return fmt.Errorf("drain pool %q: %d still running: %w", p.name, p.running, context.Cause(ctx))
 }
 
 func (p *Pool) endDrainLocked(err error) {
@@ -192,7 +197,7 @@ func (p *Pool) shut() {
 	ts := p.clearLocked()
 	p.dropped += uint64(len(ts))
 	leavers := p.dismissLocked()
-	if p.running.len == 0 {
+	if p.running == 0 {
 		close(p.ended)
 	}
 	p.mu.Unlock()
@@ -210,14 +215,12 @@ func (p *Pool) shut() {
 
 func (p *Pool) cancelRunning(ctx context.Context) error {
 	p.lock()
-	var ctxs []*taskContext
-	for t := p.running.oldest; t != nil; t = t.newer {
-		ctxs = append(ctxs, t.ctx)
+	var ctxs []*startContext
+	for _, w := range p.slots.workers() {
+		ctxs = append(ctxs, w.stopLocked(ErrClosed))
 	}
 	p.mu.Unlock()
-	for _, c := range ctxs {
-		c.cancel(ErrClosed)
-	}
+	cancelAll(ctxs, ErrClosed)
 	if len(ctxs) == 0 {
 		return nil
 	}

@@ -123,7 +123,7 @@ func TestNothingStartsWhileAboveTheSize(t *testing.T) {
 
 // stubborn keeps running after its context has ended, until gate is closed.
 func stubborn(gate chan struct{}) *Task {
-	return &Task{Do: func(context.Context, int) { <-gate }}
+	return &Task{Do: func(Start) { <-gate }}
 }
 
 func TestShrinkCountsTasksOnTheirWayOut(t *testing.T) {

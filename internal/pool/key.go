@@ -116,11 +116,12 @@ func (p *Pool) weighLocked(k *Key) {
 	}
 }
 
-// payLocked takes what t needs beside workers. Its queue must be told after.
-func (p *Pool) payLocked(t *Task) {
+// payLocked takes, for w, what t needs beside workers. Its key must be weighed
+// after.
+func (p *Pool) payLocked(w *worker, t *Task) {
 	if p.permits != Unlimited {
 		p.permits--
-		t.paid = true
+		w.paid = true
 	}
 	k := t.Key
 	if k == nil {
@@ -129,17 +130,18 @@ func (p *Pool) payLocked(t *Task) {
 	k.running++
 	if k.permits != Unlimited {
 		k.permits--
-		t.paidKey = true
+		w.paidKey = true
 	}
 }
 
-// payBackLocked gives back the permits of a task that was dropped.
-func (p *Pool) payBackLocked(t *Task) {
-	if t.paid {
+// payBackLocked gives back the permits of the task of w, which was dropped.
+func (p *Pool) payBackLocked(w *worker) {
+	if w.paid {
 		p.permits = addPermits(p.permits, 1)
 	}
-	if t.paidKey {
-		t.Key.permits = addPermits(t.Key.permits, 1)
+	if w.paidKey {
+		k := w.task.Key
+		k.permits = addPermits(k.permits, 1)
 	}
 }
 

@@ -126,8 +126,9 @@ func (y *player) task(priority, weight, key int) *ptask {
 	}
 	t.Ctx, t.cancel = context.WithCancel(context.Background())
 	t.giveUp = func() {}
-	t.Do = func(ctx context.Context, worker int) {
-		y.note(func() { y.seen.Starts[id]++; y.seen.Worker[id] = worker })
+	t.Do = func(s Start) {
+		ctx := s.Context()
+		y.note(func() { y.seen.Starts[id]++; y.seen.Worker[id] = s.Worker })
 		select {
 		case last := <-t.end:
 			last()

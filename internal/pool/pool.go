@@ -26,7 +26,8 @@
 //     submits does not pay for a burst of wake-ups.
 //  3. The worker takes whatever task is best when it arrives. A task of higher
 //     priority submitted meanwhile therefore still goes first.
-//  4. Do runs outside every lock.
+//  4. Do runs outside every lock. Its context is made when it first asks, which
+//     most short tasks never do: a start that nobody looks at allocates nothing.
 //  5. The worker gives its weight back and takes the next task: the second and
 //     last lock section. With nothing to take it parks, or leaves when there
 //     are more workers than the size.
@@ -121,9 +122,9 @@ type Pool struct {
 
 	mu       sync.Mutex
 	size     int
-	busy     int // sum of weights of the running tasks
-	leaving  int // the part of busy that a shrink has cancelled already
-	running  taskList
+	busy     int        // sum of weights of the running tasks
+	leaving  int        // the part of busy that a shrink has cancelled already
+	running  int        // tasks
 	queue    queue      // of tasks without a key
 	ready    readyKeys  // keys whose best task may start
 	keys     keyList    // those with tasks that wait
@@ -139,7 +140,7 @@ type Pool struct {
 	paused   bool
 	closed   bool
 
-	submitted, done, panicked, dropped uint64
+	submitted, started, done, panicked, dropped uint64
 }
 
 // New returns a pool that is open and running. It starts no goroutine: workers
@@ -183,7 +184,7 @@ func (p *Pool) Stats() Stats {
 	return Stats{
 		Size:      p.size,
 		Busy:      p.busy,
-		Running:   p.running.len,
+		Running:   p.running,
 		Idle:      len(p.parked),
 		Queued:    p.queuedLocked(),
 		Held:      p.keyed - p.could,
@@ -202,9 +203,10 @@ func (p *Pool) Stats() Stats {
 func (p *Pool) Running() []*Task {
 	p.lock()
 	defer p.mu.Unlock()
-	ts := make([]*Task, 0, p.running.len)
-	for t := p.running.oldest; t != nil; t = t.newer {
-		ts = append(ts, t)
+	ws := p.slots.workers()
+	ts := make([]*Task, 0, len(ws))
+	for _, w := range ws {
+		ts = append(ts, w.task)
 	}
 	return ts
 }

@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"context"
 	"errors"
 	"math"
 	"runtime"
@@ -45,7 +44,7 @@ func TestNegativeSizesAreZero(t *testing.T) {
 	if got := p.Stats().Size; got != 0 {
 		t.Errorf("size after Resize %d, want 0", got)
 	}
-	if err := p.Submit(&Task{Do: func(context.Context, int) {}}); err != nil {
+	if err := p.Submit(&Task{Do: func(Start) {}}); err != nil {
 		t.Errorf("a negative limit must not limit: %v", err)
 	}
 }
@@ -247,7 +246,7 @@ func TestTaskMayBeSubmittedAgain(t *testing.T) {
 
 func TestBadTasksAreRefused(t *testing.T) {
 	p := New(Options{})
-	good := &Task{Do: func(context.Context, int) {}}
+	good := &Task{Do: func(Start) {}}
 	for _, tt := range []struct {
 		name string
 		err  error

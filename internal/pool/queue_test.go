@@ -23,7 +23,7 @@ func TestSlotsHandOutTheLowest(t *testing.T) {
 			for used[want] {
 				want++
 			}
-			if got := s.take(); got != want {
+			if got := s.take(nil); got != want {
 				rt.Fatalf("step %d: took %d, want %d", i, got, want)
 			}
 			used[want] = true

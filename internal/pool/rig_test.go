@@ -56,11 +56,11 @@ func (r *rig) job(name string, priority, weight int) *job {
 	return j
 }
 
-func (j *job) do(ctx context.Context, worker int) {
-	r := j.rig
+func (j *job) do(s Start) {
+	r, ctx := j.rig, s.Context()
 	r.mu.Lock()
 	r.started = append(r.started, j.name)
-	j.worker = worker
+	j.worker = s.Worker
 	r.mu.Unlock()
 	var last func()
 	select {

@@ -89,7 +89,7 @@ func produce(t *testing.T, p *Pool, m *meter, cs []counted, seed uint64) {
 		end := rnd.IntN(50)
 		weight := 1 + rnd.IntN(3)
 		c.Task = Task{Priority: rnd.IntN(3), Weight: weight, Dropped: func(error) { c.dropped.Add(1) }}
-		c.Do = func(context.Context, int) {
+		c.Do = func(Start) {
 			c.ran.Add(1)
 			m.in(weight)
 			defer m.out(weight)
@@ -156,9 +156,9 @@ func TestStressControl(t *testing.T) {
 		wg.Go(func() {
 			for j := i; j < tasks; j += 3 {
 				c := &cs[j]
-				c.Do = func(ctx context.Context, _ int) {
+				c.Do = func(s Start) {
 					if c.ran.Add(1); j%100 == 0 {
-						<-ctx.Done() // until a shrink or Close
+						<-s.Context().Done() // until a shrink or Close
 					}
 				}
 				c.Dropped = func(error) { c.dropped.Add(1) }
@@ -190,7 +190,7 @@ func TestStressControl(t *testing.T) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.leaving != 0 || p.waking != 0 || p.slots.take() != 0 {
+	if p.leaving != 0 || p.waking != 0 || p.slots.take(nil) != 0 {
 		t.Errorf("leaving %d, waking %d, or a worker number is lost", p.leaving, p.waking)
 	}
 }
@@ -233,7 +233,7 @@ func TestStressOrder(t *testing.T) {
 	for i := range producers {
 		wg.Go(func() {
 			for j := range each {
-				task := &Task{Priority: j % priorities, Do: func(context.Context, int) {
+				task := &Task{Priority: j % priorities, Do: func(Start) {
 					order[i][j%priorities] = append(order[i][j%priorities], j)
 				}}
 				if err := p.Submit(task); err != nil {
@@ -266,7 +266,7 @@ func TestStressSubmitAgainstClose(t *testing.T) {
 			wg.Go(func() {
 				for {
 					c := &Task{
-						Do:      func(context.Context, int) { ended.Add(1) },
+						Do:      func(Start) { ended.Add(1) },
 						Dropped: func(error) { ended.Add(1) },
 					}
 					var err error

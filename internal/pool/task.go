@@ -12,13 +12,10 @@ import (
 // submitted again, to this or another pool. The return of Do is a moment too
 // early for that: until the worker has put the task away Submit says ErrBusy.
 type Task struct {
-	// Do is the work. Its ctx is this start's own, derived from Ctx, and ends
-	// when Do has returned; context.Cause tells ErrShrunk and ErrClosed apart.
-	// The worker is a small number that no other running task has: the lowest
-	// that was free. It is below the size of the pool, unless the task was
-	// adopted or the pool was shrunk since.
-	Do func(ctx context.Context, worker int)
-	// Ctx is the parent of the context Do gets; nil is context.Background. If
+	// Do is the work. Its argument is this start's own, and knows its context
+	// and its worker.
+	Do func(s Start)
+	// Ctx is the parent of the context of a start; nil is context.Background. If
 	// it is done when the task's turn comes, the task is dropped.
 	Ctx context.Context
 	// Priority orders the queue, higher first.
@@ -41,12 +38,7 @@ type Task struct {
 	// The rest is guarded by the mutex of that pool.
 	order        uint64 // rises with each task submitted
 	queued       bool
-	older, newer *Task // neighbours in its level of the queue, or among the running
-	ctx          *taskContext
-	held         int  // workers it has taken
-	leaving      bool // a shrink has cancelled it
-	paid         bool // it took a permit of the pool
-	paidKey      bool // it took one of its key
+	older, newer *Task // neighbours in its level of the queue
 }
 
 // claim makes t the record of p, so that no one else can submit it.
@@ -67,9 +59,7 @@ func (t *Task) claim(p *Pool) error {
 // owner may be using it again.
 func (t *Task) release() { t.pool.Store(nil) }
 
-// taskList holds tasks in the order they came, the queued ones of one priority
-// or the running ones. The links are in the tasks, which are in one list at a
-// time.
+// taskList holds tasks in the order they came. The links are in the tasks.
 type taskList struct {
 	oldest, newest *Task
 	len            int

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"runtime/debug"
+	"sync/atomic"
 )
 
 const (
@@ -13,58 +14,36 @@ const (
 	// maxParked is how many idle workers a pool keeps, so that one burst into an
 	// unlimited pool does not leave its goroutines behind for good.
 	maxParked = 1024
-	// bareContexts saves an allocation for nearly every task without a Ctx.
-	bareContexts = 16
 )
 
 // worker is one goroutine that runs tasks. It is on its way to the lock, holds
 // a task, or is parked. A parked worker is sent for through wake by whoever took
 // it off the parked list, once; what for is in its fields, written before.
 type worker struct {
+	pool *Pool
 	wake chan struct{}
 	new  bool // has no goroutine yet
 	quit bool // is to leave
 
 	task     *Task
-	slot     int
-	ctx      *taskContext  // of task
-	spare    *taskContext  // for the next one that has a Ctx
-	bare     []taskContext // for the next ones that have none
-	ran      bool          // task was begun, and is to be finished next
-	dropped  bool          // task was dropped instead
-	panicked bool          // Do of task panicked
+	ran      bool // task was begun, and is to be finished next
+	dropped  bool // task was dropped instead
+	panicked bool // Do of task panicked
+
+	// What the task in hand has; guarded by the mutex of the pool.
+	slot    int
+	number  uint64 // of the start, 0 if there is none
+	held    int    // workers it has taken
+	paid    bool   // it took a permit of the pool
+	paidKey bool   // it took one of its key
+	leaving bool   // a shrink has stopped it
+	cause   error  // why it is to stop, nil if it is not
+	// ctx is set under that mutex, and nil until somebody asks for it.
+	ctx atomic.Pointer[startContext]
 }
 
-func newWorker() *worker {
-	return &worker{
-		wake:  make(chan struct{}, 1),
-		spare: new(taskContext),
-		bare:  make([]taskContext, 1),
-		new:   true,
-	}
-}
-
-// refill makes the contexts for the next task, outside the lock. Those without a
-// parent are made bareContexts at a time; one that has a parent is made alone,
-// since it would keep the parents of its neighbours alive.
-func (w *worker) refill() {
-	if w.spare == nil {
-		w.spare = new(taskContext)
-	}
-	if len(w.bare) == 0 {
-		w.bare = make([]taskContext, bareContexts)
-	}
-}
-
-// context returns the context for a task with this parent, which may be nil.
-func (w *worker) context(parent context.Context) (c *taskContext) {
-	if parent == nil {
-		c, w.bare = &w.bare[0], w.bare[1:]
-		return c
-	}
-	c, w.spare = w.spare, nil
-	c.parent = parent
-	return c
+func (p *Pool) newWorker() *worker {
+	return &worker{pool: p, wake: make(chan struct{}, 1), new: true}
 }
 
 // verdict is what a worker without a task is to do.
@@ -95,7 +74,7 @@ func (p *Pool) idleLocked() *worker {
 	if n == 0 {
 		p.alive++
 		p.workers.Add(1) // here, so that Close cannot miss a worker about to start
-		return newWorker()
+		return p.newWorker()
 	}
 	w := p.parked[n-1]
 	p.parked[n-1] = nil
@@ -150,7 +129,7 @@ func (w *worker) run() {
 	w.ran = true
 	t := w.task
 	if t.Ctx == nil || t.Ctx.Err() == nil {
-		t.Do(w.ctx, w.slot)
+		t.Do(Start{Worker: w.slot, by: w, number: w.number})
 		return
 	}
 	w.dropped = true
@@ -165,12 +144,12 @@ func (w *worker) run() {
 func (p *Pool) next(w *worker) bool {
 	v := parked
 	if w.ran {
-		w.ctx.end()
-		w.refill()
+		w.ctx.Load().end()
 		p.lock()
-		p.finishLocked(w)
+		late := p.finishLocked(w)
 		v = p.settleLocked(w)
 		p.unlock()
+		late.end()
 	}
 	for v == parked {
 		<-w.wake
@@ -192,7 +171,7 @@ func (p *Pool) next(w *worker) bool {
 // otherwise.
 func (p *Pool) settleLocked(w *worker) verdict {
 	if t := p.bestLocked(); t != nil && p.fitsLocked(t) {
-		p.payLocked(t)
+		p.payLocked(w, t)
 		p.removeLocked(t)
 		p.startLocked(w, t, min(max(t.Weight, 1), p.size))
 		return took
@@ -223,42 +202,46 @@ func (p *Pool) freeLocked() int {
 }
 
 func (p *Pool) startLocked(w *worker, t *Task, held int) {
-	w.task, w.slot = t, p.slots.take()
-	w.ctx = w.context(t.Ctx)
-	t.ctx, t.held = w.ctx, held
+	p.started++
+	w.task, w.held, w.number = t, held, p.started
+	w.slot = p.slots.take(w)
 	p.busy += held
-	p.running.add(t)
+	p.running++
 }
 
-// finishLocked puts away the task of w and releases its record.
-func (p *Pool) finishLocked(w *worker) {
-	t := w.task
-	p.busy -= t.held
-	if t.leaving {
-		p.leaving -= t.held
+// finishLocked puts away the task of w and releases its record. It returns the
+// context of the task.
+func (p *Pool) finishLocked(w *worker) *startContext {
+	t, ctx := w.task, w.ctx.Load()
+	p.busy -= w.held
+	p.running--
+	if w.leaving {
+		p.leaving -= w.held
 	}
-	p.running.remove(t)
 	p.slots.free(w.slot)
 	if w.dropped {
 		p.dropped++
-		p.payBackLocked(t)
+		p.payBackLocked(w)
 	} else {
 		p.done++
+	}
+	if w.panicked {
+		p.panicked++
 	}
 	if k := t.Key; k != nil {
 		k.running--
 		p.weighLocked(k)
 	}
-	if w.panicked {
-		p.panicked++
+	w.task, w.number, w.cause = nil, 0, nil
+	w.ran, w.dropped, w.panicked, w.leaving, w.paid, w.paidKey = false, false, false, false, false, false
+	if ctx != nil {
+		w.ctx.Store(nil)
 	}
-	t.ctx, t.held, t.leaving, t.paid, t.paidKey = nil, 0, false, false, false
-	w.task, w.ctx = nil, nil
-	w.ran, w.dropped, w.panicked = false, false, false
 	t.release()
-	if p.running.len == 0 {
+	if p.running == 0 {
 		p.quietLocked()
 	}
+	return ctx
 }
 
 // quietLocked tells those who wait for the last running task.
