@@ -125,6 +125,19 @@ func (c *conn) query(ctx context.Context, sql string, args []any, row func([]dri
 	}
 }
 
+// snapshot lets f's queries see one state of the database.
+func (c *conn) snapshot(ctx context.Context, f func() error) error {
+	if _, _, err := c.exec(ctx, "BEGIN"); err != nil {
+		return err
+	}
+	err := f()
+	if _, _, endErr := c.exec(context.Background(), "COMMIT"); endErr != nil {
+		_, _, rollErr := c.exec(context.Background(), "ROLLBACK")
+		err = errors.Join(err, endErr, rollErr)
+	}
+	return err
+}
+
 // named turns Go values into those the driver takes: no text and no time are
 // NULL.
 func named(args []any) []driver.NamedValue {

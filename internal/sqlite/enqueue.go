@@ -135,7 +135,11 @@ func (s *submission) one(n *run.New) (run.Run, error) {
 			return old, err
 		}
 	}
-	return r, s.tx.insertRun(&r, s.def, n.Key)
+	if err := s.tx.insertRun(&r, s.def, n.Key); err != nil {
+		return r, err
+	}
+	s.tx.noteEnd(&r, r.State, r.FinishedAt)
+	return r, nil
 }
 
 // draft is the run as it is asked for.

@@ -55,6 +55,7 @@ func (f *finish) record() error {
 	if err != nil {
 		return err
 	}
+	t.noteEnd(e.Run, e.Next.State, e.Finished)
 	t.count(pool, delta(e.Next.State, e.From, run.Queued), delta(e.Next.State, e.From, run.Running))
 	if err := t.moveLine(e.Run.Batch, e.From, e.Next.State, e.Finished, f.busy()); err != nil {
 		return err

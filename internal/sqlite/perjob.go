@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/poold/poold/internal/run"
@@ -15,10 +14,6 @@ const jobNames = `WITH RECURSIVE names (job) AS (
 	SELECT (SELECT job FROM runs INDEXED BY runs_job WHERE job > names.job ORDER BY job LIMIT 1)
 	FROM names WHERE names.job IS NOT NULL)
 `
-
-// lastEnded is the id of the run of a job that ended last in a state.
-const lastEnded = `(SELECT id FROM runs INDEXED BY runs_ended
-	WHERE job = names.job AND state = '%s' AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1)`
 
 // LastRuns returns the newest runs of a job, the newest first.
 func (l *Ledger) LastRuns(ctx context.Context, job string, n int) ([]run.Run, error) {
@@ -50,8 +45,7 @@ func (l *Ledger) LastSuccess(ctx context.Context, job string) (time.Time, error)
 	var at time.Time
 	err := l.reader.do(ctx, "look for the last success of job "+job, func(c *conn) error {
 		var err error
-		at, err = one(ctx, c, instant, `SELECT finished_at FROM runs INDEXED BY runs_ended
-			WHERE job = ? AND state = 'succeeded' AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1`, job)
+		at, err = one(ctx, c, instant, "SELECT success_at FROM latest WHERE job = ?", job)
 		return err
 	})
 	return at, err
@@ -59,13 +53,10 @@ func (l *Ledger) LastSuccess(ctx context.Context, job string) (time.Time, error)
 
 // FailedSince returns the last failed run of each job whose last failure is
 // not before since and that has not succeeded after it, the newest first.
+// After is by when the ends were recorded: the clock may have been set.
 func (l *Ledger) FailedSince(ctx context.Context, since time.Time) ([]run.Run, error) {
-	query := jobNames + "SELECT " + runCols + ` FROM runs WHERE id IN (
-		SELECT ` + fmt.Sprintf(lastEnded, run.Failed) + ` FROM names WHERE job IS NOT NULL)
-		AND finished_at >= ?
-		AND NOT EXISTS (SELECT 1 FROM runs AS later INDEXED BY runs_ended
-			WHERE later.job = runs.job AND later.state = 'succeeded' AND later.finished_at > runs.finished_at)
-		ORDER BY id DESC`
+	const query = "SELECT " + runCols + ` FROM runs WHERE id IN (
+		SELECT failure FROM latest WHERE failing AND failure_at >= ?) ORDER BY id DESC`
 	var failed []run.Run
 	err := l.reader.do(ctx, "look for failed runs", func(c *conn) error {
 		runs, err := l.runsOf(ctx, c, query, since)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math"
 	"time"
-
-	"github.com/poold/poold/internal/run"
 )
 
 // Retention says what is kept. A job's last success, its last failure and its
@@ -110,7 +108,7 @@ func readKept(ctx context.Context, c *conn, newest int) (*kept, error) {
 	k := &kept{ids: map[int64]bool{}, from: map[string]int64{}}
 	query := jobNames + `SELECT job,
 		(SELECT id FROM runs INDEXED BY runs_job WHERE job = names.job ORDER BY id DESC LIMIT 1 OFFSET ?),
-		` + fmt.Sprintf(lastEnded, run.Succeeded) + `, ` + fmt.Sprintf(lastEnded, run.Failed) + `
+		(SELECT success FROM latest WHERE job = names.job), (SELECT failure FROM latest WHERE job = names.job)
 		FROM names WHERE job IS NOT NULL`
 	err := c.query(ctx, query, []any{max(newest-1, 0)}, func(v []driver.Value) error {
 		k.from[text(v[0])] = number(v[1]) // 0, all of them, where there are fewer

@@ -1,13 +1,10 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql/driver"
 	"fmt"
 	"math"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/poold/poold/internal/run"
@@ -57,10 +54,7 @@ func (l *Ledger) EachRun(ctx context.Context, f run.Filter, each func(run.Run) e
 		if f.Limit > 0 {
 			want = min(want, f.Limit-seen)
 		}
-		if s.sorts() && f.Limit == 0 {
-			want = math.MaxInt32 // or every page would sort all of it again
-		}
-		page, err := l.page(ctx, &s, want)
+		page, more, err := l.page(ctx, &s, want)
 		if err != nil {
 			return err
 		}
@@ -69,38 +63,61 @@ func (l *Ledger) EachRun(ctx context.Context, f run.Filter, each func(run.Run) e
 				return err
 			}
 		}
-		seen += len(page)
-		if len(page) < want || seen == f.Limit {
+		if seen += len(page); !more || seen == f.Limit {
 			return nil
-		}
-		if last := page[len(page)-1].ID; f.Oldest {
-			s.low = last + 1
-		} else {
-			s.high = last
 		}
 	}
 }
 
-func (l *Ledger) page(ctx context.Context, s *selection, want int) ([]run.Run, error) {
-	var page []run.Run
-	err := l.reader.do(ctx, "read runs", func(c *conn) error {
-		if err := s.narrow(ctx, c); err != nil {
-			return err
-		}
-		parts := s.parts()
-		for _, p := range parts {
-			runs, err := l.runsOf(ctx, c, p.sql, append(p.args, want)...)
-			if err != nil {
+// page reads the next runs, from one state of the ledger, and says whether
+// there may be more.
+func (l *Ledger) page(ctx context.Context, s *selection, want int) (page []run.Run, more bool, err error) {
+	err = l.reader.do(ctx, "read runs", func(c *conn) error {
+		return c.snapshot(ctx, func() error {
+			if err := s.narrow(ctx, c); err != nil {
 				return err
 			}
-			page = append(page, listing(runs)...)
-		}
-		if len(parts) > 1 {
-			page = s.merge(page, want)
-		}
-		return nil
+			if from, ok := s.single(); ok {
+				page, err = l.stretch(ctx, c, s, from, want)
+				more = len(page) == want
+				return err
+			}
+			page, more, err = l.merged(ctx, c, s, want)
+			return err
+		})
 	})
-	return page, err
+	return page, more, err
+}
+
+// stretch reads runs from one range of an index, in which they are in order.
+func (l *Ledger) stretch(ctx context.Context, c *conn, s *selection, from source, want int) ([]run.Run, error) {
+	page, err := l.runsOf(ctx, c, "SELECT "+runCols+from.sql, append(from.args, s.low, s.high, want)...)
+	if len(page) > 0 {
+		s.past(page[len(page)-1].ID)
+	}
+	return listing(page), err
+}
+
+// merged reads runs from several ranges of indexes: their ids first.
+func (l *Ledger) merged(ctx context.Context, c *conn, s *selection, want int) (page []run.Run, more bool, err error) {
+	if len(s.found) == 0 {
+		if s.found, err = s.merge(ctx, c, want); err != nil {
+			return nil, false, err
+		}
+	}
+	ids := s.found[:min(want, len(s.found))]
+	s.found = s.found[len(ids):]
+	for _, id := range ids {
+		one, err := l.runsOf(ctx, c, "SELECT "+runCols+" FROM runs WHERE id = ?", id)
+		if err != nil {
+			return nil, false, err
+		}
+		page = append(page, listing(one)...)
+	}
+	if len(ids) > 0 {
+		s.past(ids[len(ids)-1])
+	}
+	return page, len(s.found) > 0 || len(ids) == want, nil
 }
 
 // selection is a Filter on its way to SQL, over the ids low ≤ id < high.
@@ -108,6 +125,25 @@ type selection struct {
 	run.Filter
 	low, high int64
 	narrowed  bool
+	found     []int64 // ids that come next
+}
+
+// past goes on after the run.
+func (s *selection) past(id int64) {
+	if s.Oldest {
+		s.low = id + 1
+	} else {
+		s.high = id
+	}
+}
+
+// upTo goes no further than the run.
+func (s *selection) upTo(id int64) {
+	if s.Oldest {
+		s.high = min(s.high, id+1)
+	} else {
+		s.low = max(s.low, id)
+	}
 }
 
 // narrow turns the window of time into a range of ids.
@@ -144,114 +180,4 @@ func idRange(ctx context.Context, c *conn, since, until time.Time) (low, high in
 		high = math.MaxInt64
 	}
 	return low, high, err
-}
-
-// part is one query over one index. Together the parts select everything once.
-type part struct {
-	sql  string
-	args []any
-}
-
-// parts chooses the indexes. Each query names its own: left to itself, SQLite
-// walks a job's whole history for a day's worth of runs.
-func (s *selection) parts() []part {
-	switch {
-	case s.Batch != "":
-		return []part{s.part("INDEXED BY runs_batch WHERE batch = ?", s.States, s.Job, s.Batch)}
-	case !s.rare() && s.Job != "":
-		return []part{s.part("INDEXED BY runs_job WHERE job = ?", s.States, "", s.Job)}
-	case !s.rare():
-		return []part{s.part("NOT INDEXED WHERE true", s.States, "")}
-	}
-	var parts []part
-	for _, state := range s.States {
-		if literal(state) != noState {
-			parts = append(parts, s.partOf(state))
-		}
-	}
-	return parts
-}
-
-// rare says whether the states are such as the latest runs need not have, so
-// that walking all runs might take long to find one.
-func (s *selection) rare() bool {
-	return len(s.States) > 0 && !slices.Contains(s.States, run.Succeeded)
-}
-
-// sorts says whether the query must sort what it finds.
-func (s *selection) sorts() bool {
-	return s.rare() && s.Batch == "" && (s.Job != "" || slices.Contains(s.States, run.Queued))
-}
-
-func (s *selection) partOf(state run.State) part {
-	is := []run.State{state}
-	switch {
-	case state == run.Running:
-		return s.part("INDEXED BY runs_running WHERE state = 'running'", nil, s.Job)
-	case state == run.Queued && s.Job != "":
-		return s.part("INDEXED BY runs_active WHERE finished_at IS NULL AND job = ?", is, "", s.Job)
-	case state == run.Queued:
-		return s.part("INDEXED BY runs_active WHERE finished_at IS NULL", is, "")
-	case s.Job != "":
-		return s.part("INDEXED BY runs_ended WHERE finished_at IS NOT NULL AND job = ? AND state = ?", nil, "", s.Job, string(state))
-	}
-	return s.part("INDEXED BY runs_unlucky WHERE state = "+literal(state), nil, "")
-}
-
-// part builds one query: the index with what it is searched by, then what is
-// left of the filter.
-func (s *selection) part(from string, states []run.State, job string, args ...any) part {
-	var b strings.Builder
-	b.WriteString("SELECT " + runCols + " FROM runs " + from + " AND id >= ? AND id < ?")
-	args = append(args, s.low, s.high)
-	if len(states) > 0 {
-		names := make([]string, len(states))
-		for i, state := range states {
-			names[i] = literal(state)
-		}
-		b.WriteString(" AND +state IN (" + strings.Join(names, ", ") + ")")
-	}
-	for _, term := range []struct {
-		sql   string
-		value any
-	}{
-		{" AND +job = ?", job},
-		{" AND +pool = ?", s.Pool},
-		{" AND enqueued_at >= ?", s.Since},
-		{" AND enqueued_at < ?", s.Until},
-	} {
-		if value(term.value) != nil {
-			b.WriteString(term.sql)
-			args = append(args, term.value)
-		}
-	}
-	order := " DESC"
-	if s.Oldest {
-		order = ""
-	}
-	b.WriteString(" ORDER BY id" + order + " LIMIT ?")
-	return part{b.String(), args}
-}
-
-// noState is a literal that no run has as its state.
-const noState = "'none'"
-
-// literal quotes a state; one that does not exist selects nothing.
-func literal(s run.State) string {
-	if !slices.Contains(s.Values(), string(s)) {
-		return noState
-	}
-	return "'" + string(s) + "'"
-}
-
-// merge puts the runs of several parts in order.
-func (s *selection) merge(runs []run.Run, want int) []run.Run {
-	slices.SortFunc(runs, func(a, b run.Run) int {
-		if s.Oldest {
-			return cmp.Compare(a.ID, b.ID)
-		}
-		return cmp.Compare(b.ID, a.ID)
-	})
-	runs = slices.CompactFunc(runs, func(a, b run.Run) bool { return a.ID == b.ID })
-	return runs[:min(len(runs), want)]
 }

@@ -19,6 +19,8 @@ type tx struct {
 	counts  map[string]PoolCount // changes by the operations before
 	current map[string]PoolCount // changes by this operation
 	batches map[string]*batchRow // read, and to be written at the end
+	ends    map[string]latest    // of jobs, to be written at the end
+	ended   []jobEnd             // by this operation
 }
 
 func newTx(w *writer) *tx {
@@ -34,11 +36,13 @@ func (t *tx) mark() int {
 		t.counts[pool] = t.counts[pool].plus(c)
 	}
 	clear(t.current)
+	t.gatherEnds()
 	return t.cache.changes
 }
 
 func (t *tx) restore(mark int) {
 	clear(t.current)
+	t.ended = t.ended[:0]
 	if t.cache.changes != mark {
 		t.forget()
 	}
@@ -52,7 +56,7 @@ func (t *tx) flush() error {
 			return err
 		}
 	}
-	return nil
+	return t.storeEnds()
 }
 
 // committed makes the changes visible that are kept in memory.
