@@ -127,6 +127,9 @@ type Occurrence struct {
 	Job  string    `json:"job"`
 	At   ZonedTime `json:"at" doc:"With the offset of the job's zone."`
 	Mark string    `json:"mark" enum:",dst_gap,dst_fold"`
+	// A moment that falls into a blackout of the job does not run, or runs later.
+	NotDuring  *string    `json:"not_during" doc:"The calendar it falls into: it is skipped, unless it is deferred."`
+	DeferredTo *ZonedTime `json:"deferred_to" doc:"When it runs, if the job defers and it is the last of the blackout."`
 }
 
 // Batch is runs that were submitted and are awaited together.

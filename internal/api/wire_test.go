@@ -23,7 +23,7 @@ func TestTheKeysOfTheContract(t *testing.T) {
 		"attempt":       {Attempt{}, `attempt worker started_at finished_at outcome exit_code signal output_bytes`},
 		"pool":          {Pool{}, `name workers busy queued paused draining by_hand succeeded failed oldest_queued_at`},
 		"job":           {Job{}, `name type pool schedule enabled paused stale next_at last_run defined_at`},
-		"occurrence":    {Occurrence{}, `job at mark`},
+		"occurrence":    {Occurrence{}, `job at mark not_during deferred_to`},
 		"batch":         {Batch{}, `batch job total queued running succeeded failed canceled skipped started_at finished_at wall ideal`},
 		"error":         {ConfigNote{}, `file line column key message hint`},
 		"runs":          {RunList{}, `runs`},
@@ -75,7 +75,7 @@ func TestARunAsItIsWritten(t *testing.T) {
 func TestAnOccurrenceKeepsItsOffset(t *testing.T) {
 	o := Occurrence{Job: "a", At: ZonedTime{time.Date(2026, 3, 29, 3, 0, 0, 0, time.FixedZone("", 7200))}, Mark: "dst_gap"}
 	got, err := json.Marshal(o)
-	if want := `{"job":"a","at":"2026-03-29T03:00:00+02:00","mark":"dst_gap"}`; err != nil || string(got) != want {
+	if want := `{"job":"a","at":"2026-03-29T03:00:00+02:00","mark":"dst_gap","not_during":null,"deferred_to":null}`; err != nil || string(got) != want {
 		t.Errorf("got %s, %v, want %s", got, err, want)
 	}
 	var back Occurrence

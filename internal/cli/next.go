@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,8 +26,9 @@ func (a *app) nextCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "next [JOB…]", Short: "Coming occurrences",
 		Long: `List coming occurrences in order, with the zone's offset. A mark says that one
-was moved out of a gap of the clocks (dst_gap) or that its time of day comes twice
-(dst_fold). With --config no daemon is needed.`,
+was moved out of a gap of the clocks (dst_gap), that its time of day comes twice
+(dst_fold), or that it falls into a calendar of not_during. With --config no daemon
+is needed.`,
 		Example: `  poold next
   poold next nightly-backup --count 20
   poold next --config config.yaml --from 2026-03-29 --until 2026-03-30`,
@@ -45,7 +47,7 @@ was moved out of a gap of the clocks (dst_gap) or that its time of day comes twi
 			}
 			t := newTable("AT", "JOB", "WHEN", "MARK")
 			for _, o := range list {
-				t.add(o.At.Format("Mon 2006-01-02 15:04:05 -0700"), o.Job, a.age(&api.Time{Time: o.At.Time}), cell{o.Mark, yellow})
+				t.add(o.At.Format("Mon 2006-01-02 15:04:05 -0700"), o.Job, a.age(&api.Time{Time: o.At.Time}), cell{markText(&o), yellow})
 			}
 			a.show(t, "nothing is due")
 			return nil
@@ -57,6 +59,21 @@ was moved out of a gap of the clocks (dst_gap) or that its time of day comes twi
 	flags.StringVar(&q.From, "from", "", "inclusive; without it now: 22:00, tomorrow 02:30, +2h, 2026-01-02")
 	flags.StringVar(&q.Until, "until", "", "exclusive")
 	return cmd
+}
+
+// markText says what is unusual about a moment.
+func markText(o *api.Occurrence) string {
+	var words []string
+	if o.Mark != "" {
+		words = append(words, o.Mark)
+	}
+	switch {
+	case o.DeferredTo != nil:
+		words = append(words, "deferred to "+o.DeferredTo.Format("2006-01-02 15:04:05"))
+	case o.NotDuring != nil:
+		words = append(words, "not during "+*o.NotDuring)
+	}
+	return strings.Join(words, ", ")
 }
 
 func (a *app) occurrences(ctx context.Context, path string, q api.OccurrencesQuery) ([]api.Occurrence, error) {
@@ -91,7 +108,7 @@ func (a *app) occurrencesOf(cfg *config.Config, q api.OccurrencesQuery) ([]api.O
 		if _, ok := cfg.Jobs[name]; !ok {
 			return nil, a.unknownJob(cfg, name)
 		}
-		if list, err = s.appendOf(list, name, cfg.Timetable(name)); err != nil {
+		if list, err = s.appendOf(list, name, cfg.Timetable(name), cfg.Blackouts(name)); err != nil {
 			return nil, err
 		}
 	}
@@ -121,7 +138,7 @@ func (a *app) spanOf(cfg *config.Config, q api.OccurrencesQuery) (s span, err er
 }
 
 // appendOf adds the occurrences of one job.
-func (s span) appendOf(list []api.Occurrence, job string, t schedule.Schedule) ([]api.Occurrence, error) {
+func (s span) appendOf(list []api.Occurrence, job string, t schedule.Schedule, b *schedule.Blackouts) ([]api.Occurrence, error) {
 	after := s.from.Add(-1) // from is inclusive, Next is not
 	for n := 0; s.count == 0 || n < s.count; n++ {
 		o, ok := t.Next(after)
@@ -131,7 +148,14 @@ func (s span) appendOf(list []api.Occurrence, job string, t schedule.Schedule) (
 		if len(list) == maxOccurrences {
 			return nil, usage("name jobs, or bring --until nearer", "there are more than %d occurrences", maxOccurrences)
 		}
-		list = append(list, api.Occurrence{Job: job, At: api.ZonedTime{Time: o.At}, Mark: o.Mark})
+		moment := api.Occurrence{Job: job, At: api.ZonedTime{Time: o.At}, Mark: o.Mark}
+		if out, in := b.At(o.At); in {
+			moment.NotDuring = &out.Calendar
+			if b.Defer && out.Stands(t, o.At) {
+				moment.DeferredTo = &api.ZonedTime{Time: out.Until}
+			}
+		}
+		list = append(list, moment)
 		after = o.At
 	}
 	return list, nil

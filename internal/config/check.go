@@ -17,6 +17,7 @@ import (
 // checkAlone checks what a job says without regard to other jobs or its type.
 func (b *jobBuild) checkAlone() {
 	b.checkSchedule()
+	b.checkNotDuring()
 	b.checkPool()
 	b.checkLocks()
 	b.checkNumbers()
@@ -242,7 +243,7 @@ func (b *jobBuild) warn() {
 	if len(b.def.Schedule) > 0 {
 		return
 	}
-	for _, key := range []string{"jitter", "splay", "dst", "catch_up", "grace"} {
+	for _, key := range []string{"jitter", "splay", "dst", "catch_up", "grace", "not_during"} {
 		if b.n.has(key) {
 			note("has no effect without a schedule", "", key)
 		}

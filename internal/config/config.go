@@ -50,14 +50,17 @@ type Config struct {
 	Zone      *time.Location
 	Retention Retention
 	Pools     map[string]Pool
+	Calendars map[string]schedule.Calendar
 	Jobs      map[string]*jobs.Definition
 	Registry  jobs.Registry
 
-	warnings   []Error
-	patterns   []string // of include:, absolute
-	hashes     map[string]string
-	timetables map[string]schedule.Schedule
-	origins    map[string]*node // of each job: what it and defaults: wrote
+	warnings      []Error
+	patterns      []string // of include:, absolute
+	hashes        map[string]string
+	timetables    map[string]schedule.Schedule
+	blackouts     map[string]*schedule.Blackouts
+	calendarTexts map[string]string
+	origins       map[string]*node // of each job: what it and defaults: wrote
 }
 
 // Daemon is what only a restart changes. A flag wins over the environment,
@@ -131,6 +134,7 @@ func Load(o Options) (*Config, error) {
 	l.zone()
 	l.retention()
 	l.pools()
+	l.calendars()
 	l.defaults()
 	l.jobs()
 	l.upstream()

@@ -17,6 +17,7 @@ type Plan struct {
 	PoolsChanged []string `json:"pools_changed,omitempty"` // in more than their size
 	PoolsRemoved []string `json:"pools_removed,omitempty"`
 
+	Calendars    bool        `json:"calendars,omitempty"` // moves when jobs do not run
 	TimeZone     *ZoneChange `json:"time_zone,omitempty"` // moves the schedules of jobs without a zone of their own
 	Retention    bool        `json:"retention,omitempty"`
 	NeedsRestart []string    `json:"needs_restart,omitempty"` // keys such as daemon.socket
@@ -39,7 +40,7 @@ type ZoneChange struct {
 func (p Plan) Empty() bool {
 	return len(p.JobsAdded)+len(p.JobsChanged)+len(p.JobsRemoved) == 0 &&
 		len(p.PoolsAdded)+len(p.PoolsResized)+len(p.PoolsChanged)+len(p.PoolsRemoved) == 0 &&
-		p.TimeZone == nil && !p.Retention && len(p.NeedsRestart) == 0
+		p.TimeZone == nil && !p.Retention && !p.Calendars && len(p.NeedsRestart) == 0
 }
 
 // Diff says what leads from one configuration to another. A nil old one is as
@@ -50,6 +51,7 @@ func Diff(old, updated *Config) Plan {
 		old = &Config{Daemon: updated.Daemon, Retention: updated.Retention, TimeZone: updated.TimeZone}
 	}
 	p := Plan{Retention: old.Retention != updated.Retention, NeedsRestart: NeedsRestart(old.Daemon, updated.Daemon)}
+	p.Calendars = !maps.Equal(old.calendarTexts, updated.calendarTexts)
 	p.JobsAdded, p.JobsRemoved = addedRemoved(old.Jobs, updated.Jobs)
 	p.PoolsAdded, p.PoolsRemoved = addedRemoved(old.Pools, updated.Pools)
 	for _, name := range updated.JobNames() {

@@ -170,7 +170,7 @@ func TestSectionsAreChecked(t *testing.T) {
 		}},
 		{"unknown sections", "jubs: {}\nfoo: {}\n", []string{
 			"config.yaml:1:1: jubs: unknown key; did you mean `jobs`?",
-			"config.yaml:2:1: foo: unknown key; one of daemon, defaults, include, jobs, pools, retention, time_zone",
+			"config.yaml:2:1: foo: unknown key; one of calendars, daemon, defaults, include, jobs, pools, retention, time_zone",
 		}},
 		{"sections of another kind", "pools: [a]\njobs: x\n", []string{
 			"config.yaml:1:8: pools: expected a mapping of names, found a list",

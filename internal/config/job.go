@@ -34,7 +34,8 @@ type jobBuild struct {
 	raw  rawJob
 	def  *jobs.Definition
 
-	table schedule.Schedule
+	table     schedule.Schedule
+	blackouts *schedule.Blackouts
 }
 
 // defaults takes `defaults:` apart into what is laid below every job and what
@@ -135,6 +136,7 @@ func (b *jobBuild) fill() {
 	}
 	b.fillWords()
 	b.fillGroups()
+	b.notDuring()
 }
 
 // fillWords fills in the choices that nobody made.
@@ -251,6 +253,9 @@ func (b *jobBuild) keep() {
 	c := b.config
 	c.Jobs[name], c.hashes[name], c.origins[name] = b.def, hash, b.n
 	c.timetables[name] = b.table
+	if b.blackouts != nil {
+		c.blackouts[name] = b.blackouts
+	}
 	b.definition[name] = b
 	b.warn()
 }

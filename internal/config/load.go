@@ -61,13 +61,16 @@ func newLoader(o Options) *loader {
 		definedIn:  map[string]*node{},
 		definition: map[string]*jobBuild{},
 		config: &Config{
-			Path:       o.Path,
-			Registry:   o.Types,
-			Pools:      map[string]Pool{},
-			Jobs:       map[string]*jobs.Definition{},
-			hashes:     map[string]string{},
-			timetables: map[string]schedule.Schedule{},
-			origins:    map[string]*node{},
+			Path:          o.Path,
+			Registry:      o.Types,
+			Pools:         map[string]Pool{},
+			Jobs:          map[string]*jobs.Definition{},
+			hashes:        map[string]string{},
+			timetables:    map[string]schedule.Schedule{},
+			blackouts:     map[string]*schedule.Blackouts{},
+			Calendars:     map[string]schedule.Calendar{},
+			calendarTexts: map[string]string{},
+			origins:       map[string]*node{},
 		},
 	}
 	l.decoder = &decoder{report: l.report, unknown: l.unknownKey, fieldsBy: map[reflect.Type]map[string][]int{}}

@@ -306,7 +306,7 @@ func TestMistakesAcrossFiles(t *testing.T) {
 			"x.yaml:3:1: time_zone: belongs into the main file, config.yaml; move it there",
 			"x.yaml:4:1: retention: belongs into the main file, config.yaml; move it there",
 			"x.yaml:5:1: defaults: belongs into the main file, config.yaml; move it there",
-			"x.yaml:6:1: foo: unknown key; one of jobs, pools",
+			"x.yaml:6:1: foo: unknown key; one of calendars, jobs, pools",
 		}},
 		{"files that are not there", map[string]string{
 			"config.yaml": "include: [no.yaml, '', '[', conf.d]\n", "conf.d/x": "",

@@ -26,8 +26,9 @@ type rawMain struct {
 
 // rawIncluded is a file that the main one includes.
 type rawIncluded struct {
-	Pools *node `json:"pools"`
-	Jobs  *node `json:"jobs"`
+	Pools     *node `json:"pools"`
+	Calendars *node `json:"calendars"`
+	Jobs      *node `json:"jobs"`
 }
 
 type rawDaemon struct {
@@ -81,6 +82,7 @@ type rawJob struct {
 	CatchUp     rawCatchUp         `json:"catch_up"`
 	Grace       *schedule.Duration `json:"grace"`
 	StartWithin schedule.Duration  `json:"start_within"`
+	NotDuring   *node              `json:"not_during"`
 	Condition   *rawCondition      `json:"condition"`
 	Pool        *string            `json:"pool"`
 	Slots       *jobs.Slots        `json:"slots"`
@@ -156,10 +158,8 @@ func (e *expression) UnmarshalText(text []byte) error {
 func reserved() []string {
 	return []string{
 		"access",
-		"calendars",
 		"daemon.listen",
 		"jobs.*.expect_every",
-		"jobs.*.not_during",
 		"jobs.*.notify",
 		"jobs.*.ping",
 		"jobs.*.with.limits",

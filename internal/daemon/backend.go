@@ -17,6 +17,7 @@ import (
 	"github.com/poold/poold/internal/dispatch"
 	"github.com/poold/poold/internal/jobs"
 	"github.com/poold/poold/internal/run"
+	"github.com/poold/poold/internal/schedule"
 	"github.com/poold/poold/internal/scheduler"
 	"github.com/poold/poold/internal/server"
 )
@@ -91,8 +92,8 @@ func (d *Daemon) wireJob(cfg *config.Config, def *jobs.Definition, last *run.Run
 		w.Paused, w.PauseReason, w.PauseUntil = true, api.Text(p.Reason), api.At(p.Until)
 	}
 	splay := d.splay(def)
-	if occ, ok := cfg.Timetable(def.Name).Next(time.Now().Add(-splay)); ok && def.Enabled {
-		w.NextAt = api.At(occ.At.Add(splay))
+	if at, ok := cfg.Blackouts(def.Name).NextRun(cfg.Timetable(def.Name), time.Now().Add(-splay)); ok && def.Enabled {
+		w.NextAt = api.At(at.Add(splay))
 	}
 	return w
 }
@@ -152,9 +153,24 @@ func (d *Daemon) occurrences(cfg *config.Config, def *jobs.Definition, q server.
 			break
 		}
 		at = occ.At
-		list = append(list, api.Occurrence{Job: def.Name, At: api.ZonedTime{Time: occ.At.Add(splay)}, Mark: occ.Mark})
+		o := api.Occurrence{Job: def.Name, At: api.ZonedTime{Time: occ.At.Add(splay)}, Mark: occ.Mark}
+		o.NotDuring, o.DeferredTo = wireBlackout(cfg.Blackouts(def.Name), table, occ.At, splay)
+		list = append(list, o)
 	}
 	return list
+}
+
+// wireBlackout says which calendar keeps a moment from running, and when it runs
+// instead, if it does.
+func wireBlackout(b *schedule.Blackouts, table schedule.Schedule, at time.Time, splay time.Duration) (calendar *string, deferred *api.ZonedTime) {
+	out, in := b.At(at)
+	if !in {
+		return nil, nil
+	}
+	if b.Defer && out.Stands(table, at) {
+		deferred = &api.ZonedTime{Time: out.Until.Add(splay)}
+	}
+	return &out.Calendar, deferred
 }
 
 // Pools lists the pools by name.

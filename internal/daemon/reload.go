@@ -296,7 +296,7 @@ func schedulerProgram(c *config.Config) scheduler.Program {
 	for name, p := range c.Pools {
 		limits[name] = p.QueueLimit
 	}
-	return scheduler.Program{Jobs: c.Jobs, Zone: c.Zone, QueueLimits: limits}
+	return scheduler.Program{Jobs: c.Jobs, Zone: c.Zone, QueueLimits: limits, Blackouts: c.Blackouts}
 }
 
 func wirePlan(p config.Plan, touched int) api.Plan {
@@ -313,6 +313,9 @@ func wirePlan(p config.Plan, touched int) api.Plan {
 	}
 	if p.Retention {
 		wire.Settings = append(wire.Settings, "retention")
+	}
+	if p.Calendars {
+		wire.Settings = append(wire.Settings, "calendars")
 	}
 	if p.TimeZone != nil {
 		wire.Settings = append(wire.Settings, "time_zone")

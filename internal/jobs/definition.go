@@ -36,6 +36,7 @@ type Definition struct {
 	CatchUp     CatchUp           `json:"catch_up,omitzero"`
 	Grace       schedule.Duration `json:"grace,omitempty"`
 	StartWithin schedule.Duration `json:"start_within,omitempty"` // zero: no limit
+	NotDuring   *NotDuring        `json:"not_during,omitempty"`
 	Condition   *Condition        `json:"condition,omitempty"`
 
 	Pool     string   `json:"pool"`

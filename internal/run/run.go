@@ -83,6 +83,7 @@ const (
 	ReasonCondition Reason = "condition" // also of failed and queued
 	ReasonPaused    Reason = "paused"
 	ReasonDisabled  Reason = "disabled"
+	ReasonNotDuring Reason = "not_during"
 	// Of queued runs.
 	ReasonRetry       Reason = "retry"
 	ReasonRequeued    Reason = "requeued"

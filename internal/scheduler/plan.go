@@ -22,10 +22,11 @@ const farBack = 3 * time.Hour
 
 // circumstances are what plan is told besides the job.
 type circumstances struct {
-	now    time.Time
-	splay  time.Duration
-	jitter func(span time.Duration) time.Duration
-	skip   run.Reason // of every occurrence: paused, disabled; or none
+	now       time.Time
+	splay     time.Duration
+	jitter    func(span time.Duration) time.Duration
+	skip      run.Reason          // of every occurrence: paused, disabled; or none
+	blackouts *schedule.Blackouts // or nil
 }
 
 // planLocked decides what became of the job's occurrences up to now.
@@ -33,7 +34,7 @@ func (s *Scheduler) planLocked(e *entry, now time.Time) ([]run.New, run.Watermar
 	c := circumstances{
 		now:    now,
 		splay:  Splay(s.o.Host, e.def.Name, time.Duration(e.def.Splay)),
-		jitter: randomUpTo,
+		jitter: randomUpTo, blackouts: e.blackouts,
 	}
 	switch {
 	case !e.def.Enabled:
@@ -70,6 +71,7 @@ func plan(def *jobs.Definition, table schedule.Schedule, mark run.Watermark, c c
 	news := make([]run.New, len(kept))
 	for i, occ := range kept {
 		news[i] = newRun(def, mark, occ.At, c)
+		heedBlackout(&news[i], def, table, c, occ.At)
 	}
 	grace := time.Duration(def.Grace)
 	for onTime > 0 && !c.now.After(news[onTime-1].DueAt.Add(grace)) {
@@ -77,7 +79,11 @@ func plan(def *jobs.Definition, table schedule.Schedule, mark run.Watermark, c c
 	}
 	made := firstMadeUp(def.CatchUp, kept[:onTime], c.now)
 	for i := made; i < onTime; i++ {
+		if news[i].State != run.Queued {
+			continue
+		}
 		news[i].Trigger = run.TriggerCatchUp
+		heedBlackout(&news[i], def, schedule.Schedule{}, c, c.now)
 		news[i].Overlap = oneByOne(news[i].Overlap)
 	}
 	missed := dropped + made

@@ -61,6 +61,8 @@ type Program struct {
 	Jobs        map[string]*jobs.Definition
 	Zone        *time.Location
 	QueueLimits map[string]int // by pool
+	// Blackouts returns when a job is not to run; nil: of no job.
+	Blackouts func(job string) *schedule.Blackouts
 }
 
 // The scheduler looks at the clock at least this often, and waits this long
@@ -88,13 +90,14 @@ type Scheduler struct {
 
 // entry is one job with a schedule.
 type entry struct {
-	def   *jobs.Definition
-	table schedule.Schedule
-	hash  string
-	mark  run.Watermark
-	next  time.Time // when to look at it; the place in the heap
-	index int       // in the heap, or -1
-	busy  bool      // its arguments are being listed
+	def       *jobs.Definition
+	table     schedule.Schedule
+	blackouts *schedule.Blackouts // nil: none
+	hash      string
+	mark      run.Watermark
+	next      time.Time // when to look at it; the place in the heap
+	index     int       // in the heap, or -1
+	busy      bool      // its arguments are being listed
 }
 
 // New returns a scheduler that knows the ledger's watermarks and no jobs.
@@ -163,6 +166,9 @@ func (s *Scheduler) entryFor(def *jobs.Definition, before *entry, now time.Time)
 		return nil
 	}
 	e := &entry{def: def, table: table, hash: scheduleHash(table), index: -1}
+	if s.program.Blackouts != nil {
+		e.blackouts = s.program.Blackouts(def.Name)
+	}
 	switch mark, known := s.marks[def.Name]; {
 	case before != nil:
 		e.mark, e.busy = before.mark, before.busy
