@@ -1,7 +1,9 @@
 #!/bin/sh
 # Measures poold on this machine and writes docs/benchmarks.md. Needs Go. What
 # it compares with is in this module, or comes from Debian, and is left out
-# where it is not installed.
+# where it is not installed:
+#
+#   apt-get install postgresql-15 redis-server
 #
 #   ./bench/run.sh              all of it, in less than 20 minutes
 #   ./bench/run.sh -quick       smaller, in about two (after the compiler); prints and writes nothing
@@ -14,8 +16,12 @@ work=.cache/bench
 rm -rf "$work"
 mkdir -p "$work"
 trap 'rm -rf "$work"' EXIT
-trap 'exit 1' INT TERM
+pid=
+trap '[ -z "$pid" ] || { kill "$pid"; wait "$pid"; } || :; exit 1' INT TERM
 go build -ldflags "-s -w" -o "$work/poold" ./cmd/poold
 go test -c -o "$work/dispatch.test" ./internal/dispatch
 go build -C bench -o "../$work/bench" .
-"$work/bench" -work "$work" "$@"
+# Not in the foreground: the shell would look at signals only after its end.
+"$work/bench" -work "$work" "$@" &
+pid=$!
+wait "$pid"
