@@ -5,8 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"os/signal"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -23,8 +24,9 @@ import (
 // That holds because a living descendant of an ended process is our child, or
 // has an ancestor that is, and because a parent's end and the move of its
 // children to us are one step for whoever looks. The children of our first
-// thread are enough: the kernel gives orphans to that one, and the threads
-// that start children end at once and leave them to it.
+// thread are enough: the kernel gives orphans to that one, and main processes
+// stay with the threads that started them. So the look costs as much as there
+// are orphans, not as there are children.
 //
 // A parent must also reap. Children that nobody here has started are reaped
 // when they have ended, except those in our own session: every child that
@@ -32,6 +34,8 @@ import (
 // of Start in one process must therefore give the same Orphans.
 type Orphans struct {
 	session int
+	first   *os.File      // lists the children of our first thread
+	wake    chan struct{} // has one after a start
 
 	mu       sync.Mutex   // held while children are listed and while any is reaped
 	starting int          // children on their way into known
@@ -43,43 +47,61 @@ type Orphans struct {
 // fails where the kernel does not list a process's children. Run is to be
 // called next.
 func AdoptOrphans() (*Orphans, error) {
-	if _, err := ownChildren(); err != nil {
+	pid := os.Getpid()
+	first, err := os.Open(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
 		return nil, fmt.Errorf("adopt orphans: list own children: %w", err)
 	}
 	session, err := unix.Getsid(0)
-	if err != nil {
-		return nil, fmt.Errorf("adopt orphans: ask for the session: %w", err)
+	if err == nil {
+		err = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	}
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+	if err != nil {
+		first.Close()
 		return nil, fmt.Errorf("adopt orphans: %w", err)
 	}
-	return &Orphans{session: session, known: map[int]bool{}}, nil
+	return &Orphans{session: session, first: first, wake: make(chan struct{}, 1), known: map[int]bool{}}, nil
 }
 
-// reapPause is how long the ended may wait to be reaped: they come in crowds.
+// reapPause is how long the ended may wait to be reaped.
 const reapPause = time.Second
 
-// Run reaps orphans that have ended, until ctx is done.
+// Run reaps orphans that have ended, until ctx is done. While we have
+// children it looks every second: a signal for each child that ends would cost
+// far more where commands are short. Without children it sleeps.
 func (o *Orphans) Run(ctx context.Context) error {
-	ended := make(chan os.Signal, 1)
-	signal.Notify(ended, unix.SIGCHLD)
-	defer signal.Stop(ended)
 	for {
-		if !o.reapAll() {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-ended:
-			}
-		}
-		pause := time.NewTimer(reapPause)
 		select {
 		case <-ctx.Done():
-			pause.Stop()
 			return nil
-		case <-pause.C:
+		case <-o.wake:
+		}
+		for o.hasChildren() {
+			pause := time.NewTimer(reapPause)
+			select {
+			case <-ctx.Done():
+				pause.Stop()
+				return nil
+			case <-pause.C:
+			}
+			o.reapAll()
 		}
 	}
+}
+
+// hasChildren says whether there is, or may soon be, a child that Start made
+// or that was left to us.
+func (o *Orphans) hasChildren() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.starting > 0 || len(o.known) > 0 {
+		return true
+	}
+	pids, err := ownChildren()
+	return err != nil || slices.ContainsFunc(pids, func(pid int) bool {
+		e, ok := readEntry(pid)
+		return ok && e.session != o.session
+	})
 }
 
 // reapAll reaps what has ended, and tells whether some of it is left.
@@ -87,7 +109,8 @@ func (o *Orphans) reapAll() (left bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.left = false
-	o.noneLocked(^uint64(0))
+	// Also what was let go while it ran, which is not our first thread's.
+	o.noneLocked(ownChildren, ^uint64(0))
 	return o.left
 }
 
@@ -99,31 +122,31 @@ func (o *Orphans) none(since uint64) bool {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.noneLocked(since)
+	return o.noneLocked(o.firstChildren, since)
 }
 
 // looks is how often the children are listed before the answer is unknown.
 const looks = 5
 
-func (o *Orphans) noneLocked(since uint64) bool {
+func (o *Orphans) noneLocked(list func() ([]int, error), since uint64) bool {
 	// What an orphan leaves behind is listed at its end, which may come after
 	// the list was read and before the orphan is looked at. So only a list
 	// with nothing new in it is an answer.
-	settled := map[int]bool{}
+	var settled []int
 	for range looks {
-		pids, err := ownChildren()
+		pids, err := list()
 		if err != nil {
 			return false
 		}
 		news := false
 		for _, pid := range pids {
-			if o.known[pid] || settled[pid] {
+			if o.known[pid] || slices.Contains(settled, pid) {
 				continue
 			}
 			if o.livesLocked(pid, since) {
 				return false
 			}
-			news, settled[pid] = true, true
+			news, settled = true, append(settled, pid)
 		}
 		if !news {
 			return true
@@ -157,6 +180,10 @@ func (o *Orphans) start(f func() (int, error)) (int, error) {
 	o.mu.Lock()
 	o.starting++
 	o.mu.Unlock()
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
 	pid, err := f()
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -191,15 +218,49 @@ func reapEnded(pid int) {
 	}
 }
 
-// ownChildren lists the children of our first thread.
+// firstChildren lists the children of our first thread: all orphans are there.
+func (o *Orphans) firstChildren() ([]int, error) {
+	data := make([]byte, 0, 512)
+	for {
+		n, err := o.first.ReadAt(data[len(data):cap(data)], int64(len(data)))
+		data = data[:len(data)+n]
+		if errors.Is(err, io.EOF) {
+			return parsePids(data)
+		}
+		if err != nil {
+			return nil, err
+		}
+		data = slices.Grow(data, cap(data))
+	}
+}
+
+// ownChildren lists the children of all our threads.
 func ownChildren() ([]int, error) {
-	self := strconv.Itoa(os.Getpid())
-	data, err := readProc(os.Getpid(), "task/"+self+"/children", 64<<20)
+	threads, err := os.ReadDir("/proc/self/task")
 	if err != nil {
 		return nil, err
 	}
 	var pids []int
-	for field := range bytes.FieldsSeq(data) {
+	for _, t := range threads {
+		data, err := readProc(os.Getpid(), "task/"+t.Name()+"/children", 64<<20)
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
+			continue // it has ended, and left its children to our first thread
+		}
+		if err != nil {
+			return nil, err
+		}
+		of, err := parsePids(data)
+		if err != nil {
+			return nil, err
+		}
+		pids = append(pids, of...)
+	}
+	return pids, nil
+}
+
+func parsePids(list []byte) ([]int, error) {
+	var pids []int
+	for field := range bytes.FieldsSeq(list) {
 		pid, err := strconv.Atoi(string(field))
 		if err != nil {
 			return nil, errors.New("the list of children is garbled")

@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -85,14 +86,19 @@ type Process struct {
 	tree    *tree
 	orphans *Orphans
 	pidfd   *os.File
-	floor   int64 // our own peak of resident memory when it started
+	floor   int64       // our own peak of resident memory when it started
+	watched atomic.Bool // somebody waits on the pidfd
+	finish  sync.Once   // sets exit and err, and closes done
 	done    chan struct{}
-	exit    Exit  // set before done is closed
-	err     error // set before done is closed
+	exit    Exit
+	err     error
 
 	// pin is held for reading while the pid must not be freed.
 	pin    sync.RWMutex
 	reaped bool
+
+	mu      sync.Mutex // guards the pidfd's deadline, which ends waits on it
+	closing bool
 }
 
 // Start starts the command. Every error is a *StartError.
@@ -101,6 +107,7 @@ func Start(spec Spec) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
+	since := ticksSinceBoot()
 	pid, pidfd, err := spawn(path, spec)
 	if err != nil {
 		return nil, explain(spec, path, err)
@@ -112,20 +119,18 @@ func Start(spec Spec) (*Process, error) {
 		floor:   ownPeak(),
 		done:    make(chan struct{}),
 	}
-	p.tree = &tree{leader: pid, markers: markerSets(spec.Marker), known: map[int]uint64{}}
-	// The zombie stays until Close, so the entry is there however short the
-	// life of the process was.
-	if e, ok := readEntry(pid); ok {
-		p.tree.since = e.start
-		p.tree.known[pid] = e.start
-	}
-	go p.watch()
+	p.tree = &tree{leader: pid, markers: markerSets(spec.Marker), since: since}
 	return p, nil
 }
 
 // Wait returns how the main process ended, or ctx's error if that comes
 // first; the process is then still running. It may be called repeatedly.
 func (p *Process) Wait(ctx context.Context) (Exit, error) {
+	// The first who asks waits on the pidfd itself: one goroutine fewer to
+	// wake for each child.
+	if p.watched.CompareAndSwap(false, true) {
+		p.watchUntil(ctx)
+	}
 	select {
 	case <-p.done:
 		return p.exit, p.err
@@ -140,7 +145,28 @@ func (p *Process) Wait(ctx context.Context) (Exit, error) {
 }
 
 // Done is closed when the main process has ended.
-func (p *Process) Done() <-chan struct{} { return p.done }
+func (p *Process) Done() <-chan struct{} {
+	if p.watched.CompareAndSwap(false, true) {
+		go p.watch()
+	}
+	return p.done
+}
+
+// Ended tells whether the main process has ended by now.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+	}
+	conn, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var ended bool
+	err = conn.Control(func(fd uintptr) { ended = p.look(fd) })
+	return err == nil && ended
+}
 
 // Close lets go of the process: it waits for a Stop or Sweep under way, then
 // reaps the zombie. A process that still runs is left running, and Wait
@@ -152,29 +178,86 @@ func (p *Process) Close() error {
 		return nil
 	}
 	p.reaped = true
-	err := p.pidfd.SetReadDeadline(time.Unix(1, 0))
-	<-p.done
+	var err error
+	if !p.Ended() {
+		err = p.endWaits()
+	}
 	p.orphans.reap(p.Pid)
 	return errors.Join(err, p.pidfd.Close())
 }
 
-// watch waits for the end of the main process and leaves the zombie.
-func (p *Process) watch() {
-	defer close(p.done)
-	conn, err := p.pidfd.SyscallConn()
-	if err != nil {
-		p.err = fmt.Errorf("wait for process %d: %w", p.Pid, err)
+// endWaits makes all waits fail, and returns when they have.
+func (p *Process) endWaits() error {
+	p.mu.Lock()
+	p.closing = true
+	err := p.pidfd.SetReadDeadline(past)
+	p.mu.Unlock()
+	<-p.Done()
+	return err
+}
+
+// past is a deadline that ends a wait at once.
+var past = time.Unix(1, 0)
+
+// watchUntil waits for the end of the main process, and leaves that to another
+// goroutine when ctx is done first.
+func (p *Process) watchUntil(ctx context.Context) {
+	cut := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(cut)
+		p.setDeadline(past)
+	})
+	err := p.await()
+	if stop() || err == nil {
+		p.end(Exit{}, err) // without effect when it has ended
 		return
 	}
-	var peekErr error
-	err = conn.Read(func(fd uintptr) bool {
-		var ended bool
-		p.exit, ended, peekErr = peek(int(fd), p.floor)
-		return ended || peekErr != nil
-	})
-	if err = errors.Join(err, peekErr); err != nil {
-		p.err = fmt.Errorf("wait for process %d: %w", p.Pid, err)
+	<-cut
+	p.setDeadline(time.Time{})
+	go p.watch()
+}
+
+// setDeadline sets the deadline of whoever waits on the pidfd, but for the one
+// that Close has set.
+func (p *Process) setDeadline(t time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closing {
+		_ = p.pidfd.SetReadDeadline(t)
 	}
+}
+
+// watch waits for the end of the main process.
+func (p *Process) watch() { p.end(Exit{}, p.await()) }
+
+// await returns when the main process has ended, and leaves the zombie.
+func (p *Process) await() error {
+	conn, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return conn.Read(p.look)
+}
+
+// look tells whether there is nothing more to wait for. If so, it keeps why.
+func (p *Process) look(pidfd uintptr) bool {
+	exit, ended, err := peek(int(pidfd), p.floor)
+	if ended || err != nil {
+		p.end(exit, err)
+	}
+	return ended || err != nil
+}
+
+// end keeps how the main process ended, or why that is not known; the first
+// word counts.
+func (p *Process) end(exit Exit, err error) {
+	p.finish.Do(func() {
+		if err != nil {
+			err = fmt.Errorf("wait for process %d: %w", p.Pid, err)
+		}
+		p.exit, p.err = exit, err
+		close(p.done)
+	})
 }
 
 // peek tells whether a child has ended, and how, without reaping it.
@@ -242,6 +325,17 @@ func signalName(sig unix.Signal) string {
 		return name[3:]
 	}
 	return fmt.Sprint(int(sig))
+}
+
+// ticksSinceBoot is the present in the unit and the clock of entry.start, or
+// the beginning of time.
+func ticksSinceBoot() uint64 {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		return 0
+	}
+	const perSecond = 100 // on all machines that Go knows
+	return uint64(now.Nano()) / uint64(time.Second/perSecond)
 }
 
 func ownPeak() int64 {

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -29,14 +30,13 @@ type stepError struct {
 func (e *stepError) Error() string { return e.step + ": " + e.err.Error() }
 func (e *stepError) Unwrap() error { return e.err }
 
-// spawn starts path on a thread of its own and returns its pid and a pidfd
-// that the runtime's poller waits on.
+// spawn starts path and returns its pid and a pidfd that the runtime's poller
+// waits on.
 func spawn(path string, spec Spec) (int, *os.File, error) {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	null, err := devNull()
 	if err != nil {
 		return 0, nil, &stepError{"open /dev/null", err}
 	}
-	defer null.Close()
 	in, out := null, null
 	if spec.Stdin != "" {
 		if in, err = textFile(spec.Stdin); err != nil {
@@ -63,9 +63,7 @@ func spawn(path string, spec Spec) (int, *os.File, error) {
 			Credential: credential(spec.User),
 		},
 	}
-	pid, err := onOwnThread(func() (int, error) {
-		return spec.Orphans.start(func() (int, error) { return forkExec(path, spec, attr) })
-	})
+	pid, err := spec.Orphans.start(func() (int, error) { return onThread(path, spec, attr) })
 	runtime.KeepAlive(out)
 	if err != nil {
 		return 0, nil, err
@@ -82,33 +80,66 @@ func spawn(path string, spec Spec) (int, *os.File, error) {
 	return pid, os.NewFile(uintptr(pidfd), "pidfd"), nil
 }
 
-// onOwnThread runs f on a thread that ends with it, and takes what f changed
-// about the thread with it.
-func onOwnThread(f func() (int, error)) (pid int, err error) {
+// devNull is one open /dev/null for all children.
+var devNull = sync.OnceValues(func() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) })
+
+// onThread calls forkExec on a thread that is fit for it. What a child
+// inherits from its thread and can be put back is put back afterwards, so
+// that any thread of the runtime will do; a nice value cannot be lowered
+// again by everyone, and takes its thread with it.
+//
+// The kernel gives a child to the thread that starts it, and orphans to our
+// first one. That one starts no children that it would keep, so that its list
+// of children is short however many run.
+func onThread(path string, spec Spec, attr *syscall.ProcAttr) (int, error) {
+	if spec.Nice != 0 {
+		return elsewhere(func() (int, error) {
+			runtime.LockOSThread() // never unlocked: the runtime then ends the thread
+			return forkExec(path, spec, attr)
+		})
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if unix.Gettid() != os.Getpid() {
+		return forkExec(path, spec, attr)
+	}
+	return elsewhere(func() (int, error) { // cannot come to the thread that we hold
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		return forkExec(path, spec, attr)
+	})
+}
+
+// elsewhere calls f on another goroutine.
+func elsewhere(f func() (int, error)) (pid int, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // never unlocked: the runtime then ends the thread
 		pid, err = f()
 	}()
 	<-done
 	return pid, err
 }
 
-// forkExec sets what a child inherits from its thread, then starts it.
+// forkExec sets what a child inherits from its thread, starts the child, and
+// puts all but the nice value back.
 func forkExec(path string, spec Spec, attr *syscall.ProcAttr) (int, error) {
-	if err := setUmask(spec.Umask); err != nil {
+	restore, err := setUmask(spec.Umask)
+	if err != nil {
 		return 0, &stepError{fmt.Sprintf("set umask %04o", spec.Umask), err}
 	}
+	defer restore()
 	if spec.Nice != 0 {
 		if err := unix.Setpriority(unix.PRIO_PROCESS, 0, spec.Nice); err != nil {
 			return 0, &stepError{fmt.Sprintf("set nice %d", spec.Nice), err}
 		}
 	}
 	// A mask that we were started with would be the child's as well.
-	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil); err != nil {
+	var mask unix.Sigset_t
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, &mask); err != nil {
 		return 0, &stepError{"clear signal mask", err}
 	}
+	defer func() { _ = unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil) }()
 	// golang.org/issue/22315: a fork elsewhere in this process may hold a
 	// freshly written program open for writing until its own exec.
 	for pause := time.Millisecond; ; pause *= 2 {
@@ -120,16 +151,19 @@ func forkExec(path string, spec Spec, attr *syscall.ProcAttr) (int, error) {
 	}
 }
 
-// setUmask sets the mask of the calling thread only.
-func setUmask(mask int) error {
+// setUmask sets the mask of the calling thread only, until restore is called.
+// The thread keeps a mask and a working folder of its own afterwards, equal to
+// everybody's: nothing in this process may change those later.
+func setUmask(mask int) (restore func(), err error) {
+	// Of no effect on a thread that has its own already.
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		if now, ok := currentUmask(); ok && now == mask {
-			return nil // containers may forbid unshare; nothing is to be changed
+			return func() {}, nil // containers may forbid unshare; nothing is to be changed
 		}
-		return err
+		return nil, err
 	}
-	unix.Umask(mask)
-	return nil
+	before := unix.Umask(mask)
+	return func() { unix.Umask(before) }, nil
 }
 
 func currentUmask() (int, bool) {
@@ -140,19 +174,13 @@ func currentUmask() (int, bool) {
 // keepToOurselves sees to it that a child inherits neither descriptors that
 // we were started with nor signals that are ignored in this process.
 func keepToOurselves() error {
-	// The runtime resets handled signals in the child, but not ignored ones,
-	// as under nohup. A handler that feeds nobody ignores as well.
-	mask, err := strconv.ParseUint(statusField("SigIgn"), 16, 64)
-	for n := 1; err == nil && n <= 64; n++ {
-		if mask&(1<<(n-1)) == 0 {
-			continue
-		}
-		signal.Notify(make(chan os.Signal, 1), syscall.Signal(n))
-		if n == 32 || n == 33 {
-			_ = sigactionSet(n, &sigaction{})
+	heedInherited()
+	for n := syscall.Signal(1); n <= lastSignal; n++ {
+		if signal.Ignored(n) {
+			heed(n)
 		}
 	}
-	err = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+	err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	if err == nil {
 		return nil
 	}
@@ -164,6 +192,27 @@ func keepToOurselves() error {
 	}
 	return err
 }
+
+const lastSignal = 64
+
+// heedInherited stops ignoring what whoever started us ignored, as nohup
+// does. The kernel is asked once: os/signal knows what is ignored later.
+var heedInherited = sync.OnceFunc(func() {
+	mask, err := strconv.ParseUint(statusField("SigIgn"), 16, 64)
+	for n := 1; err == nil && n <= lastSignal; n++ {
+		if mask&(1<<(n-1)) == 0 {
+			continue
+		}
+		heed(syscall.Signal(n))
+		if n == 32 || n == 33 {
+			_ = sigactionSet(n, &sigaction{})
+		}
+	}
+})
+
+// heed stops ignoring a signal. The runtime resets handled signals in a child,
+// but not ignored ones. A handler that feeds nobody ignores as well.
+func heed(sig syscall.Signal) { signal.Notify(make(chan os.Signal, 1), sig) }
 
 // sigaction is what the kernel knows of a signal; zero is the default action.
 // The mask's place differs between machines, and is zero here.

@@ -63,12 +63,7 @@ func (p *Process) Sweep(ctx context.Context, s Stop) Stopped {
 // leftNothing tells for certain that the main process has ended and that no
 // descendant of it is alive.
 func (p *Process) leftNothing() bool {
-	select {
-	case <-p.done:
-		return p.orphans.none(p.tree.since)
-	default:
-		return false
-	}
+	return p.Ended() && p.orphans.none(p.tree.since)
 }
 
 func (p *Process) stopMain(ctx context.Context, s Stop) Stopped {
@@ -80,10 +75,8 @@ func (p *Process) stopMain(ctx context.Context, s Stop) Stopped {
 	if s.Signal != unix.SIGKILL && p.endsWithin(ctx, s.After) {
 		return Stopped{}
 	}
-	select {
-	case <-p.done:
+	if p.Ended() {
 		return Stopped{}
-	default:
 	}
 	main.signal(unix.SIGKILL)
 	out := Stopped{Killed: []Found{main.found()}}
@@ -97,7 +90,7 @@ func (p *Process) endsWithin(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-p.done:
+	case <-p.Done():
 		return true
 	case <-timer.C:
 	case <-ctx.Done():

@@ -53,10 +53,10 @@ func (e *Type) supervise(ctx context.Context, t jobs.Task, p *proc.Process) jobs
 	// The ladder has a bound of its own, so it outlives the context.
 	unhurried := context.WithoutCancel(ctx)
 	_, err := p.Wait(ctx)
-	stopped := err != nil && !ended(p)
+	stopped := err != nil && !p.Ended()
 	if stopped {
 		e.tell(t, p.Stop(unhurried, stop))
-		if !ended(p) {
+		if !p.Ended() {
 			return lost(p, "it outlived KILL: it hangs in the kernel, or may not be signalled by the daemon")
 		}
 	}
@@ -68,16 +68,6 @@ func (e *Type) supervise(ctx context.Context, t jobs.Task, p *proc.Process) jobs
 		return lost(p, err.Error())
 	}
 	return outcome(exit, stopped)
-}
-
-// ended says whether the main process has ended.
-func ended(p *proc.Process) bool {
-	select {
-	case <-p.Done():
-		return true
-	default:
-		return false
-	}
 }
 
 func lost(p *proc.Process, why string) jobs.Outcome {
