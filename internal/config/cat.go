@@ -37,8 +37,20 @@ func (c *Config) Cat(job string) ([]Line, error) {
 	}
 	delete(values, "name")
 	w := catWriter{lines: []Line{{Text: "jobs:"}, {Text: "  " + quoteYAML(job) + ":", Origin: def.DefinedAt}}}
-	w.mapping(values, c.origins[job], nil, reflect.TypeFor[rawJob]())
+	w.mapping(values, c.origin(job), nil, reflect.TypeFor[rawJob]())
 	return w.lines, nil
+}
+
+// origin returns what a job and `defaults:` say of it, with the places. The file
+// is parsed once more for it, as it was when it was loaded: nodes of all jobs
+// would take far more memory than the jobs.
+func (c *Config) origin(job string) *node {
+	top := parseSource(c.kept[job].source, newReport())
+	n := under(top.get("jobs").get(job), c.base)
+	if with := under(n.get("with"), c.typeBase[c.Jobs[job].Type]); with != nil {
+		n = n.with("with", with)
+	}
+	return n
 }
 
 // Annotated joins lines to text, with their origins as comments in a column.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/poold/poold/internal/jobs"
@@ -51,6 +52,25 @@ func (b *jobBuild) checkSchedule() {
 		table.Exprs = append(table.Exprs, expr)
 	}
 	b.table = table
+}
+
+// tableKey tells schedules apart.
+type tableKey struct {
+	zone  *time.Location
+	dst   schedule.DST
+	texts string
+}
+
+// shared returns the job's schedule, the same one for all jobs that have it.
+func (b *jobBuild) shared() *schedule.Schedule {
+	key := tableKey{b.table.Zone, b.table.DST, strings.Join(b.def.Schedule, "\n")}
+	known := b.tables[key]
+	if known == nil {
+		own := b.table // not the field: it would keep the whole build
+		known = &own
+		b.tables[key] = known
+	}
+	return known
 }
 
 // scheduleItem leads to an expression, which may stand alone or in a list.

@@ -22,6 +22,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"maps"
 	"math"
 	"os"
@@ -56,11 +58,19 @@ type Config struct {
 
 	warnings      []Error
 	patterns      []string // of include:, absolute
-	hashes        map[string]string
-	timetables    map[string]schedule.Schedule
 	blackouts     map[string]*schedule.Blackouts
 	calendarTexts map[string]string
-	origins       map[string]*node // of each job: what it and defaults: wrote
+	kept          map[string]keptJob
+	base          *node            // of defaults:, the keys of jobs
+	typeBase      map[string]*node // of defaults:, the settings of types
+}
+
+// keptJob is what is kept of a job besides its definition. There may be very
+// many jobs, so it is little: most of all, no nodes.
+type keptJob struct {
+	hash   [sha256.Size]byte
+	table  *schedule.Schedule // shared by jobs with the same
+	source *source            // where it is written
 }
 
 // Daemon is what only a restart changes. A flag wins over the environment,
@@ -146,10 +156,21 @@ func Load(o Options) (*Config, error) {
 
 // Timetable returns the schedule of a job, in its own zone or the top-level
 // one. That of a job which has none, or does not exist, is empty.
-func (c *Config) Timetable(job string) schedule.Schedule { return c.timetables[job] }
+func (c *Config) Timetable(job string) schedule.Schedule {
+	if k, ok := c.kept[job]; ok {
+		return *k.table
+	}
+	return schedule.Schedule{}
+}
 
 // Hash returns the hash of a job's definition, or "".
-func (c *Config) Hash(job string) string { return c.hashes[job] }
+func (c *Config) Hash(job string) string {
+	k, ok := c.kept[job]
+	if !ok {
+		return ""
+	}
+	return hex.EncodeToString(k.hash[:])
+}
 
 // Warnings lists what is allowed and yet hardly meant.
 func (c *Config) Warnings() []Error { return slices.Clone(c.warnings) }

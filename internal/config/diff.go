@@ -55,7 +55,7 @@ func Diff(old, updated *Config) Plan {
 	p.JobsAdded, p.JobsRemoved = addedRemoved(old.Jobs, updated.Jobs)
 	p.PoolsAdded, p.PoolsRemoved = addedRemoved(old.Pools, updated.Pools)
 	for _, name := range updated.JobNames() {
-		if _, ok := old.Jobs[name]; ok && old.hashes[name] != updated.hashes[name] {
+		if _, ok := old.Jobs[name]; ok && old.kept[name].hash != updated.kept[name].hash {
 			p.JobsChanged = append(p.JobsChanged, name)
 		}
 	}

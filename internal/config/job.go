@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -61,7 +62,7 @@ func (l *loader) defaults() {
 		case isType && !isJobKey:
 			value := entry.value.orAt(entry.key)
 			if l.decoder.decode(value, p.key(name), reflect.ValueOf(t.Settings()).Elem()) {
-				l.typeBase[name] = value
+				l.config.typeBase[name] = value
 			}
 		case isJobKey:
 			base.pairs = append(base.pairs, entry)
@@ -69,7 +70,7 @@ func (l *loader) defaults() {
 			l.refuseDefault(entry.key, p, jobKeys)
 		}
 	}
-	l.base = &base
+	l.config.base = &base
 	b := &jobBuild{loader: l, path: p, key: &base, n: &base}
 	b.decode()
 	b.fill()
@@ -92,7 +93,7 @@ func (l *loader) jobs() {
 			l.decoder.decode(n, p, reflect.ValueOf(&rawJob{}).Elem())
 			return
 		}
-		b := &jobBuild{loader: l, path: p, key: key, n: under(n, l.base)}
+		b := &jobBuild{loader: l, path: p, key: key, n: under(n, l.config.base)}
 		b.decode()
 		b.fill()
 		b.checkAlone()
@@ -198,7 +199,7 @@ func (b *jobBuild) with() {
 	if written := b.n.get("with"); written != nil && written.null {
 		return // reported as an empty section
 	}
-	n := under(b.raw.With, b.typeBase[b.def.Type])
+	n := under(b.raw.With, b.config.typeBase[b.def.Type])
 	p := b.path.key("with")
 	settings, isComplete := t.Settings(), true
 	if n != nil {
@@ -251,12 +252,18 @@ func (b *jobBuild) keep() {
 		return
 	}
 	c := b.config
-	c.Jobs[name], c.hashes[name], c.origins[name] = b.def, hash, b.n
-	c.timetables[name] = b.table
+	c.Jobs[name] = b.def
+	k := keptJob{table: b.shared(), source: b.key.file}
+	if _, err := hex.Decode(k.hash[:], []byte(hash)); err != nil {
+		panic(err) // jobs.Definition.Hash says it is hexadecimal
+	}
+	c.kept[name] = k
 	if b.blackouts != nil {
 		c.blackouts[name] = b.blackouts
 	}
-	b.definition[name] = b
+	if b.n.has("after") {
+		b.following[name] = b
+	}
 	b.warn()
 }
 

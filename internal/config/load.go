@@ -27,12 +27,11 @@ type loader struct {
 	sources  []*source
 	included []includedFile
 
-	base       *node            // of defaults:, the keys of jobs
-	typeBase   map[string]*node // of defaults:, what reaches into with:
-	exprs      map[string]parsed
-	zones      map[string]zoneResult
-	definedIn  map[string]*node // keys of pools and jobs, as "jobs.x"
-	definition map[string]*jobBuild
+	exprs     map[string]parsed
+	tables    map[tableKey]*schedule.Schedule
+	zones     map[string]zoneResult
+	definedIn map[string]*node     // keys of pools and jobs, as "jobs.x"
+	following map[string]*jobBuild // jobs with after:
 }
 
 // includedFile is a file that the main one includes.
@@ -53,24 +52,23 @@ type zoneResult struct {
 
 func newLoader(o Options) *loader {
 	l := &loader{
-		options:    o,
-		report:     newReport(),
-		typeBase:   map[string]*node{},
-		exprs:      map[string]parsed{},
-		zones:      map[string]zoneResult{},
-		definedIn:  map[string]*node{},
-		definition: map[string]*jobBuild{},
+		options:   o,
+		report:    newReport(),
+		exprs:     map[string]parsed{},
+		tables:    map[tableKey]*schedule.Schedule{},
+		zones:     map[string]zoneResult{},
+		definedIn: map[string]*node{},
+		following: map[string]*jobBuild{},
 		config: &Config{
 			Path:          o.Path,
 			Registry:      o.Types,
 			Pools:         map[string]Pool{},
 			Jobs:          map[string]*jobs.Definition{},
-			hashes:        map[string]string{},
-			timetables:    map[string]schedule.Schedule{},
+			kept:          map[string]keptJob{},
+			typeBase:      map[string]*node{},
 			blackouts:     map[string]*schedule.Blackouts{},
 			Calendars:     map[string]schedule.Calendar{},
 			calendarTexts: map[string]string{},
-			origins:       map[string]*node{},
 		},
 	}
 	l.decoder = &decoder{report: l.report, unknown: l.unknownKey, fieldsBy: map[reflect.Type]map[string][]int{}}

@@ -10,12 +10,15 @@ import (
 // upstream checks what `after:` names: jobs that exist, and no circle of jobs
 // that would set each other off forever.
 func (l *loader) upstream() {
-	names := slices.Sorted(maps.Keys(l.definition))
-	for _, name := range names {
-		l.definition[name].checkAfter(names)
+	if len(l.following) == 0 {
+		return
+	}
+	names, following := l.config.JobNames(), slices.Sorted(maps.Keys(l.following))
+	for _, name := range following {
+		l.following[name].checkAfter(names)
 	}
 	w := walk{loader: l, at: map[string]int{}, done: map[string]bool{}}
-	for _, name := range names {
+	for _, name := range following {
 		w.from(name)
 	}
 }
@@ -34,7 +37,7 @@ func (b *jobBuild) checkAfter(names []string) {
 				b.fail("a job cannot follow itself", "use retry: or a schedule", "after", group.key, i)
 			case seen[name]:
 				b.fail(fmt.Sprintf("job %s is named twice", quoted(name)), "remove one", "after", group.key, i)
-			case b.definition[name] == nil && b.definedIn[path{"jobs", name}.String()] == nil:
+			case b.config.Jobs[name] == nil && b.definedIn[path{"jobs", name}.String()] == nil:
 				b.fail(fmt.Sprintf("there is no job %s", quoted(name)), didYouMean(name, names, ""), "after", group.key, i)
 			}
 			seen[name] = true
@@ -55,7 +58,7 @@ type walk struct {
 
 // from follows one job and reports each circle once, where it closes.
 func (w *walk) from(name string) {
-	b := w.definition[name]
+	b := w.following[name]
 	if b == nil || w.done[name] {
 		return
 	}
