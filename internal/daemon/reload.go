@@ -296,7 +296,7 @@ func schedulerProgram(c *config.Config) scheduler.Program {
 	for name, p := range c.Pools {
 		limits[name] = p.QueueLimit
 	}
-	return scheduler.Program{Jobs: c.Jobs, Zone: c.Zone, QueueLimits: limits, Blackouts: c.Blackouts}
+	return scheduler.Program{Jobs: c.Jobs, Timetable: c.Timetable, QueueLimits: limits, Blackouts: c.Blackouts}
 }
 
 func wirePlan(p config.Plan, touched int) api.Plan {

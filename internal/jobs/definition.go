@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/poold/poold/internal/schedule"
 )
@@ -140,27 +139,6 @@ func (a After) Upstream() []string {
 // Output bounds what is kept of an attempt's output.
 type Output struct {
 	Max Size `json:"max,omitempty"`
-}
-
-// Timetable returns the job's schedule, ready to name instants, in its own zone
-// or else in the given one. A job without a schedule has an empty one.
-func (d *Definition) Timetable(zone *time.Location) (schedule.Schedule, error) {
-	table := schedule.Schedule{Zone: zone, DST: d.DST}
-	if d.TimeZone != "" {
-		own, err := schedule.LoadZone(d.TimeZone)
-		if err != nil {
-			return table, fmt.Errorf("job %q: time_zone: %w", d.Name, err)
-		}
-		table.Zone = own
-	}
-	for _, text := range d.Schedule {
-		expr, err := schedule.Parse(text)
-		if err != nil {
-			return table, fmt.Errorf("job %q: schedule: %w", d.Name, err)
-		}
-		table.Exprs = append(table.Exprs, expr)
-	}
-	return table, nil
 }
 
 // hashVersion is part of every hash: raise it when the meaning of a

@@ -244,7 +244,7 @@ type Submitted struct {
 type Watermark struct {
 	At       time.Time
 	Epoch    int       // rises when the clock was set back; part of occurrence keys
-	Schedule string    // what it was decided for: ScheduleHash of the job
+	Schedule string    // what it was decided for, in the scheduler's own words
 	Boot     string    // the boot id that @reboot was decided for
 	Since    time.Time // from when on the schedule counts: what it names before is no concern of the job
 }

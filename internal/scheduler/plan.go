@@ -220,15 +220,20 @@ func anyQueued(runs []run.New) bool {
 // epoch in their keys rises. A step of less than farBack leaves jobs at fixed
 // times alone, so that none fires twice.
 func (s *Scheduler) stepBackLocked(now time.Time) {
+	moved, most := 0, time.Duration(0)
 	for _, e := range s.jobs {
 		back := e.mark.At.Sub(now)
 		if back <= 0 || (back < farBack && !elapsed(e.table)) || e.busy {
 			continue
 		}
-		s.o.Log.Warn("the clock was set back", "job", e.def.Name, "by", back.Round(time.Second))
+		moved, most = moved+1, max(most, back)
 		e.mark.At, e.mark.Epoch = now, e.mark.Epoch+1
 		e.nextAfter(now)
+		e.stamp()
 		s.fixLocked(e)
+	}
+	if moved > 0 {
+		s.o.Log.Warn("the clock was set back; schedules go on from now", "jobs", moved, "by", most.Round(time.Second))
 	}
 }
 

@@ -12,11 +12,15 @@ import (
 	"github.com/poold/poold/internal/schedule"
 )
 
-func mustTable(t *testing.T, def *jobs.Definition) schedule.Schedule {
-	t.Helper()
-	table, err := def.Timetable(time.UTC)
-	if err != nil {
-		t.Fatal(err)
+// timetable is the job's schedule, as the configuration makes it.
+func timetable(def *jobs.Definition, zone *time.Location) schedule.Schedule {
+	table := schedule.Schedule{Zone: zone, DST: def.DST}
+	for _, text := range def.Schedule {
+		expr, err := schedule.Parse(text)
+		if err != nil {
+			panic(err)
+		}
+		table.Exprs = append(table.Exprs, expr)
 	}
 	return table
 }
@@ -97,7 +101,7 @@ func TestPlan(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := circumstances{now: clock(tt.now), skip: tt.skip, jitter: func(time.Duration) time.Duration { return 0 }}
-			got := plan(&tt.def, mustTable(t, &tt.def), run.Watermark{At: clock(tt.mark)}, c)
+			got := plan(&tt.def, timetable(&tt.def, time.UTC), run.Watermark{At: clock(tt.mark)}, c)
 			if diff := cmp.Diff(tt.want, brief(got)); diff != "" {
 				t.Errorf("plan (-want +got):\n%s", diff)
 			}
@@ -114,7 +118,7 @@ func TestPlanCountsGraceFromAfterSplayAndJitter(t *testing.T) {
 		now: clock("2026-01-10 04:10:00"), splay: 5 * time.Minute,
 		jitter: func(time.Duration) time.Duration { return 4 * time.Minute },
 	}
-	got := plan(&def, mustTable(t, &def), run.Watermark{At: clock("2026-01-10 03:00:00")}, c)
+	got := plan(&def, timetable(&def, time.UTC), run.Watermark{At: clock("2026-01-10 03:00:00")}, c)
 	if len(got) != 1 || got[0].State != run.Queued {
 		t.Fatalf("got %v, want the run on time", brief(got))
 	}

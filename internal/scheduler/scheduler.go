@@ -59,8 +59,8 @@ type Options struct {
 // Program is the configuration as the scheduler needs it.
 type Program struct {
 	Jobs        map[string]*jobs.Definition
-	Zone        *time.Location
-	QueueLimits map[string]int // by pool
+	Timetable   func(job string) schedule.Schedule // of each of the jobs; empty: no schedule
+	QueueLimits map[string]int                     // by pool
 	// Blackouts returns when a job is not to run; nil: of no job.
 	Blackouts func(job string) *schedule.Blackouts
 }
@@ -161,8 +161,8 @@ func (s *Scheduler) remember(ctx context.Context, fresh map[string]run.Watermark
 // entryFor makes the entry of a job, going on from what is known of it; nil for
 // a job without a schedule.
 func (s *Scheduler) entryFor(def *jobs.Definition, before *entry, now time.Time) *entry {
-	table, err := def.Timetable(s.program.Zone)
-	if err != nil || len(table.Exprs) == 0 { // the configuration has checked it
+	table := s.program.Timetable(def.Name)
+	if len(table.Exprs) == 0 {
 		return nil
 	}
 	e := &entry{def: def, table: table, hash: scheduleHash(table), index: -1}
@@ -170,13 +170,19 @@ func (s *Scheduler) entryFor(def *jobs.Definition, before *entry, now time.Time)
 		e.blackouts = s.program.Blackouts(def.Name)
 	}
 	switch mark, known := s.marks[def.Name]; {
+	case before != nil && before.hash == e.hash:
+		e.mark, e.busy = before.mark, before.busy
+		e.followRules()
 	case before != nil:
 		e.mark, e.busy = before.mark, before.busy
-		if before.hash != e.hash {
-			e.mark.At, e.mark.Since = now, now
+		e.mark.At, e.mark.Since = now, now
+		if undecided := before.next; !undecided.After(now) && now.Sub(undecided) < time.Second {
+			e.mark.At = undecided.Add(-time.Second) // the reload came in the very second
+			e.mark.Since = e.mark.At
 		}
-	case known && mark.Schedule == e.hash:
+	case known && decidedFor(mark, e.hash):
 		e.mark = mark
+		e.followRules()
 	case known:
 		e.mark = run.Watermark{At: now, Since: now, Epoch: mark.Epoch, Boot: mark.Boot}
 	default:
@@ -185,7 +191,7 @@ func (s *Scheduler) entryFor(def *jobs.Definition, before *entry, now time.Time)
 			e.mark.Boot = s.o.BootID
 		}
 	}
-	e.mark.Schedule = e.hash
+	e.stamp()
 	e.nextAfter(e.mark.At)
 	if s.reboots(e) {
 		e.next = now
@@ -212,15 +218,6 @@ func (e *entry) nextAfter(mark time.Time) {
 	if occ, ok := e.table.Next(mark); ok {
 		e.next = occ.At
 	}
-}
-
-// scheduleHash tells whether a watermark belongs to the schedule as it is now.
-func scheduleHash(t schedule.Schedule) string {
-	text := fmt.Sprintf("%s %s %s", t.Zone, t.DST.Gap, t.DST.Fold)
-	for _, e := range t.Exprs {
-		text += "|" + e.String()
-	}
-	return text
 }
 
 // Wake makes the scheduler look at the clock now.
@@ -438,9 +435,10 @@ func (s *Scheduler) fixLocked(e *entry) {
 
 // moved is the job's watermark when everything up to now is decided.
 func (e *entry) moved(now time.Time, boot string) run.Watermark {
-	mark := e.mark
-	mark.At, mark.Schedule, mark.Boot = now, e.hash, boot
-	return mark
+	moved := entry{table: e.table, hash: e.hash, mark: e.mark}
+	moved.mark.At, moved.mark.Boot = now, boot
+	moved.stamp()
+	return moved.mark
 }
 
 // queue is a heap of jobs by the time to look at them.

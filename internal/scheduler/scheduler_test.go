@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -28,23 +29,29 @@ type host struct {
 	ledger *sqlite.Ledger
 	s      *Scheduler
 	prog   Program
+	zone   *time.Location
 	stop   context.CancelFunc
 	ended  chan struct{}
 
 	mu     sync.Mutex
 	paused map[string]bool
 	broken error // what Enqueue fails with
+	mute   bool  // Enqueue works, and says that it failed
 }
 
 // Enqueue passes on to the ledger, unless it is broken.
 func (h *host) Enqueue(ctx context.Context, subs []run.Submission, now time.Time) ([]run.Submitted, error) {
 	h.mu.Lock()
-	broken := h.broken
+	broken, mute := h.broken, h.mute
 	h.mu.Unlock()
 	if broken != nil {
 		return nil, broken
 	}
-	return h.ledger.Enqueue(ctx, subs, now)
+	done, err := h.ledger.Enqueue(ctx, subs, now)
+	if mute && err == nil {
+		return nil, errors.New("the answer is lost")
+	}
+	return done, err
 }
 
 func (h *host) pause(job string, paused bool) {
@@ -57,6 +64,12 @@ func (h *host) breakLedger(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.broken = err
+}
+
+func (h *host) loseAnswers(mute bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.mute = mute
 }
 
 func every(name, expr string, change ...func(*jobs.Definition)) *jobs.Definition {
@@ -73,8 +86,8 @@ func every(name, expr string, change ...func(*jobs.Definition)) *jobs.Definition
 func newHost(t *testing.T, defs ...*jobs.Definition) *host {
 	t.Helper()
 	h := &host{
-		t: t, dir: t.TempDir(), boot: "boot-1", paused: map[string]bool{},
-		prog: Program{Jobs: map[string]*jobs.Definition{}, Zone: time.UTC},
+		t: t, dir: memoryDir(t), boot: "boot-1", paused: map[string]bool{},
+		zone: time.UTC,
 	}
 	h.define(defs...)
 	h.open()
@@ -82,8 +95,22 @@ func newHost(t *testing.T, defs ...*jobs.Definition) *host {
 	return h
 }
 
+// memoryDir is a folder in memory, where there is one: a day of rows is written
+// to disk again and again otherwise.
+func memoryDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "poold")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
 func (h *host) define(defs ...*jobs.Definition) {
-	h.prog.Jobs = map[string]*jobs.Definition{}
+	h.prog = Program{Jobs: map[string]*jobs.Definition{}, Timetable: func(job string) schedule.Schedule {
+		return timetable(h.prog.Jobs[job], h.zone)
+	}}
 	for _, def := range defs {
 		h.prog.Jobs[def.Name] = def
 	}
