@@ -103,6 +103,7 @@ type Job struct {
 	Type        string   `json:"type"`
 	Pool        string   `json:"pool"`
 	Schedule    []string `json:"schedule" nullable:"false"`
+	InWords     string   `json:"in_words" doc:"The schedule as a sentence, with its zone; empty without a schedule."`
 	TimeZone    *string  `json:"time_zone"`
 	Enabled     bool     `json:"enabled"`
 	Paused      bool     `json:"paused"`

@@ -2,23 +2,33 @@ package api
 
 // Status is the daemon and the host at a glance.
 type Status struct {
-	Version      string   `json:"version"`
-	Host         string   `json:"host"`
-	PID          int      `json:"pid"`
-	StartedAt    *Time    `json:"started_at"`
-	Uptime       Duration `json:"uptime"`
-	TimeZone     string   `json:"time_zone"`
-	Config       string   `json:"config" doc:"The configuration file that is in force."`
-	StateDir     string   `json:"state_dir"`
-	Paused       bool     `json:"paused" doc:"The whole host is paused."`
-	Draining     bool     `json:"draining"`
-	PauseReason  *string  `json:"pause_reason"`
-	PauseUntil   *Time    `json:"pause_until"`
-	Pools        []Pool   `json:"pools" nullable:"false"`
-	PausedJobs   []Job    `json:"paused_jobs" nullable:"false"`
-	Running      []Run    `json:"running" nullable:"false" doc:"What runs now, oldest first."`
-	LastReload   *Reload  `json:"last_reload"`
-	NeedsRestart []string `json:"needs_restart" nullable:"false" doc:"Settings that differ from those in force until a restart."`
+	Version      string    `json:"version"`
+	Host         string    `json:"host"`
+	PID          int       `json:"pid"`
+	StartedAt    *Time     `json:"started_at"`
+	Uptime       Duration  `json:"uptime"`
+	TimeZone     string    `json:"time_zone"`
+	Config       string    `json:"config" doc:"The configuration file that is in force."`
+	StateDir     string    `json:"state_dir"`
+	Paused       bool      `json:"paused" doc:"The whole host is paused."`
+	Draining     bool      `json:"draining"`
+	PauseReason  *string   `json:"pause_reason"`
+	PauseUntil   *Time     `json:"pause_until"`
+	Pools        []Pool    `json:"pools" nullable:"false"`
+	PausedJobs   []Job     `json:"paused_jobs" nullable:"false"`
+	Running      []Run     `json:"running" nullable:"false" doc:"What runs now, oldest first."`
+	LastReload   *Reload   `json:"last_reload"`
+	Lateness     *Lateness `json:"lateness" doc:"How late scheduled runs started; null before the first."`
+	NeedsRestart []string  `json:"needs_restart" nullable:"false" doc:"Settings that differ from those in force until a restart."`
+}
+
+// Lateness is how long after their due time, splay and jitter included, the last
+// thousand scheduled runs started.
+type Lateness struct {
+	Starts int      `json:"starts"`
+	P50    Duration `json:"p50"`
+	P99    Duration `json:"p99"`
+	Max    Duration `json:"max"`
 }
 
 // Subject is one thing looked at closely: a job, a pool or a run.
@@ -65,7 +75,7 @@ func (p *Plan) Empty() bool {
 // Reload is one reload of the configuration and what came of it.
 type Reload struct {
 	At        *Time        `json:"at" doc:"When it was applied, or refused."`
-	Trigger   string       `json:"trigger" doc:"What asked for it: start, signal, watch, api."`
+	Trigger   string       `json:"trigger" doc:"What asked for it: start, signal, watch, api, zones."`
 	DryRun    bool         `json:"dry_run"`
 	Unchanged bool         `json:"unchanged" doc:"The bytes were applied already: at and plan are those of that reload."`
 	Plan      Plan         `json:"plan"`

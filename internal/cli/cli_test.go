@@ -251,7 +251,7 @@ func TestCheckAndNextNeedNoDaemon(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.stdout), &doc); err != nil || got.status != 2 || len(doc.Errors) != 2 || doc.Errors[0]["line"] != 3.0 || doc.Errors[0]["hint"] == nil {
 		t.Errorf("json: %v %+v", err, got)
 	}
-	if got = invoke(t, "", "", "check", good, "--json"); got.stdout != "{\n  \"errors\": []\n}\n" {
+	if got = invoke(t, "", "", "check", good, "--json"); got.stdout != "{\n  \"errors\": [],\n  \"warnings\": []\n}\n" {
 		t.Errorf("json of a good one: %+v", got)
 	}
 	if got = invoke(t, "", "", "check", "/nowhere.yaml"); got.status != 2 {

@@ -17,7 +17,8 @@ func (a *app) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "check [FILE]", Short: "Validate a configuration; no daemon is needed", Args: cobra.MaximumNArgs(1),
 		Long: `Validate a configuration with the daemon's own loader, and print every error as
-FILE:LINE:COL: key.path: message. Without FILE, the one serve would take:
+FILE:LINE:COL: key.path: message. What is allowed and yet hardly meant, such as a
+schedule that names more days than it seems to, is noted on standard error. Without FILE, the one serve would take:
 --config, $POOLD_CONFIG, ./config.yaml, /etc/poold/config.yaml.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -56,7 +57,11 @@ func (a *app) printCheck(path string, cfg *config.Config, err error) error {
 	}
 	list := notes(found)
 	if a.json {
-		if err := a.emit(map[string]any{"errors": list}); err != nil {
+		warnings := []api.ConfigNote{}
+		if cfg != nil {
+			warnings = notes(cfg.Warnings())
+		}
+		if err := a.emit(map[string]any{"errors": list, "warnings": warnings}); err != nil {
 			return err
 		}
 	} else {

@@ -61,6 +61,16 @@ func took(d time.Duration) string {
 	return pair(d.Round(time.Hour), day, "d", time.Hour, "h")
 }
 
+// fine is a short measured duration, with two digits or so.
+func fine(d api.Duration) string {
+	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
+		if time.Duration(d) >= unit {
+			return time.Duration(d).Round(unit / 10).String()
+		}
+	}
+	return time.Duration(d).String()
+}
+
 // runTook is how long a run's last attempt took, or has taken so far.
 func (a *app) runTook(r *api.Run) string {
 	if r.StartedAt == nil {

@@ -41,7 +41,7 @@ func (a *app) addJob(t *table, j *api.Job) {
 	if r := j.LastRun; r != nil {
 		last, ended = state(r.State), a.age(r.FinishedAt)
 	}
-	t.add(j.Name, j.Pool, strings.Join(j.Schedule, "; "), next, last, ended, api.Or(j.Description, ""))
+	t.add(j.Name, j.Pool, api.Or(&j.InWords, ""), next, last, ended, api.Or(j.Description, ""))
 }
 
 func (a *app) catCommand() *cobra.Command {

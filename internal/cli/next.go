@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -27,8 +28,8 @@ func (a *app) nextCommand() *cobra.Command {
 		Use: "next [JOB…]", Short: "Coming occurrences",
 		Long: `List coming occurrences in order, with the zone's offset. A mark says that one
 was moved out of a gap of the clocks (dst_gap), that its time of day comes twice
-(dst_fold), or that it falls into a calendar of not_during. With --config no daemon
-is needed.`,
+(dst_fold), or that it falls into a calendar of not_during. What splay adds on this
+host is in the time. With --config no daemon is needed.`,
 		Example: `  poold next
   poold next nightly-backup --count 20
   poold next --config config.yaml --from 2026-03-29 --until 2026-03-30`,
@@ -103,12 +104,17 @@ func (a *app) occurrencesOf(cfg *config.Config, q api.OccurrencesQuery) ([]api.O
 	if len(jobs) == 0 {
 		jobs = enabledJobs(cfg)
 	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("ask for the host's name: %w", err)
+	}
 	list := []api.Occurrence{}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(jobs))) {
 		if _, ok := cfg.Jobs[name]; !ok {
 			return nil, a.unknownJob(cfg, name)
 		}
-		if list, err = s.appendOf(list, name, cfg.Timetable(name), cfg.Blackouts(name)); err != nil {
+		splay := schedule.Splay(host, name, time.Duration(cfg.Jobs[name].Splay))
+		if list, err = s.appendOf(list, name, cfg.Timetable(name), cfg.Blackouts(name), splay); err != nil {
 			return nil, err
 		}
 	}
@@ -137,22 +143,22 @@ func (a *app) spanOf(cfg *config.Config, q api.OccurrencesQuery) (s span, err er
 	return s, nil
 }
 
-// appendOf adds the occurrences of one job.
-func (s span) appendOf(list []api.Occurrence, job string, t schedule.Schedule, b *schedule.Blackouts) ([]api.Occurrence, error) {
-	after := s.from.Add(-1) // from is inclusive, Next is not
+// appendOf adds the occurrences of one job, as they are with its splay.
+func (s span) appendOf(list []api.Occurrence, job string, t schedule.Schedule, b *schedule.Blackouts, splay time.Duration) ([]api.Occurrence, error) {
+	after := s.from.Add(-splay - 1) // from is inclusive, Next is not
 	for n := 0; s.count == 0 || n < s.count; n++ {
 		o, ok := t.Next(after)
-		if !ok || !s.until.IsZero() && !o.At.Before(s.until) {
+		if !ok || !s.until.IsZero() && !o.At.Add(splay).Before(s.until) {
 			break
 		}
 		if len(list) == maxOccurrences {
 			return nil, usage("name jobs, or bring --until nearer", "there are more than %d occurrences", maxOccurrences)
 		}
-		moment := api.Occurrence{Job: job, At: api.ZonedTime{Time: o.At}, Mark: o.Mark}
+		moment := api.Occurrence{Job: job, At: api.ZonedTime{Time: o.At.Add(splay)}, Mark: o.Mark}
 		if out, in := b.At(o.At); in {
 			moment.NotDuring = &out.Calendar
 			if b.Defer && out.Stands(t, o.At) {
-				moment.DeferredTo = &api.ZonedTime{Time: out.Until}
+				moment.DeferredTo = &api.ZonedTime{Time: out.Until.Add(splay)}
 			}
 		}
 		list = append(list, moment)

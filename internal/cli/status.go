@@ -46,6 +46,9 @@ func (a *app) printStatus(s *api.Status) {
 	if r := s.LastReload; r != nil {
 		a.field("Reload", a.reloadText(r))
 	}
+	if l := s.Lateness; l != nil {
+		a.field("Lateness", fmt.Sprintf("p50 %s, p99 %s, at most %s, of the last %s", fine(l.P50), fine(l.P99), fine(l.Max), plural(l.Starts, "scheduled start")))
+	}
 	a.print("")
 	a.show(a.poolsTable(s.Pools), "there are no pools")
 	if len(s.Running) == 0 {
@@ -135,8 +138,8 @@ func (a *app) printJobStatus(j *api.Job) {
 	a.print("%s %s", a.dot(last), title)
 	a.field("Type", clean(j.Type)+", pool "+clean(j.Pool))
 	schedule := clean(strings.Join(j.Schedule, "; "))
-	if j.TimeZone != nil {
-		schedule += " in " + clean(*j.TimeZone)
+	if j.InWords != "" {
+		schedule += " (" + clean(j.InWords) + ")"
 	}
 	a.field("Schedule", schedule)
 }

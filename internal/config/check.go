@@ -241,7 +241,38 @@ func (b *jobBuild) checkSource(a *jobs.Args) {
 	}
 }
 
-// warn notes what has no effect.
+// warnOfSchedule notes expressions that may mean something else than they seem
+// to, with the dates on which they are next due.
+func (b *jobBuild) warnOfSchedule(note func(message, hint string, steps ...any)) {
+	for i, expr := range b.table.Exprs {
+		doubts := b.doubts(expr)
+		if len(doubts) == 0 {
+			continue
+		}
+		alone := *b.shared()
+		alone.Exprs = []schedule.Expr{expr}
+		next, _ := alone.Due(time.Now(), time.Now().AddDate(50, 0, 0), 3)
+		dates := make([]string, len(next))
+		for i, o := range next {
+			dates[i] = o.At.Format("Mon 2006-01-02 15:04")
+		}
+		for _, d := range doubts {
+			note(d.Message+"; next on "+strings.Join(dates, ", "), d.Hint, b.scheduleItem(i)...)
+		}
+	}
+}
+
+// doubts is Expr.Doubts, once per text.
+func (l *loader) doubts(expr schedule.Expr) []schedule.Doubt {
+	known, ok := l.doubted[expr.String()]
+	if !ok {
+		known = expr.Doubts()
+		l.doubted[expr.String()] = known
+	}
+	return known
+}
+
+// warn notes what has no effect, and what is hardly meant.
 func (b *jobBuild) warn() {
 	note := func(message, hint string, steps ...any) {
 		n := b.place(steps)
@@ -260,6 +291,7 @@ func (b *jobBuild) warn() {
 			}
 		}
 	}
+	b.warnOfSchedule(note)
 	if len(b.def.Schedule) > 0 {
 		return
 	}

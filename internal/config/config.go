@@ -46,7 +46,7 @@ const DefaultPool = "default"
 type Config struct {
 	Path      string   // of the main file, as it was given
 	Files     []string // all files that were read, absolute, the main one first
-	Digest    string   // of the names and bytes of all files
+	Digest    string   // of the names and bytes of all files, and of the rules of all zones
 	Daemon    Daemon
 	TimeZone  string // as written; empty: the host's
 	Zone      *time.Location
@@ -61,8 +61,9 @@ type Config struct {
 	blackouts     map[string]*schedule.Blackouts
 	calendarTexts map[string]string
 	kept          map[string]keptJob
-	base          *node            // of defaults:, the keys of jobs
-	typeBase      map[string]*node // of defaults:, the settings of types
+	rules         map[string]string // of each zone that is used, by name; "" is the host's
+	base          *node             // of defaults:, the keys of jobs
+	typeBase      map[string]*node  // of defaults:, the settings of types
 }
 
 // keptJob is what is kept of a job besides its definition. There may be very
@@ -151,7 +152,21 @@ func Load(o Options) (*Config, error) {
 	if err := l.report.sorted(); err != nil {
 		return nil, err
 	}
+	l.rules()
 	return l.config, nil
+}
+
+// ZonesChanged lists the zones whose rules the host has new ones of, since tzdata
+// was updated or the host's own zone was set. A load takes them up.
+func (c *Config) ZonesChanged() []string {
+	var changed []string
+	for name, rules := range c.rules {
+		if zone, err := schedule.LoadZone(name); err == nil && schedule.Rules(zone) != rules {
+			changed = append(changed, zone.String())
+		}
+	}
+	slices.Sort(changed)
+	return changed
 }
 
 // Timetable returns the schedule of a job, in its own zone or the top-level

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 )
@@ -19,6 +20,7 @@ type Plan struct {
 
 	Calendars    bool        `json:"calendars,omitempty"` // moves when jobs do not run
 	TimeZone     *ZoneChange `json:"time_zone,omitempty"` // moves the schedules of jobs without a zone of their own
+	Zones        []string    `json:"zones,omitempty"`     // whose rules are new
 	Retention    bool        `json:"retention,omitempty"`
 	NeedsRestart []string    `json:"needs_restart,omitempty"` // keys such as daemon.socket
 }
@@ -40,7 +42,7 @@ type ZoneChange struct {
 func (p Plan) Empty() bool {
 	return len(p.JobsAdded)+len(p.JobsChanged)+len(p.JobsRemoved) == 0 &&
 		len(p.PoolsAdded)+len(p.PoolsResized)+len(p.PoolsChanged)+len(p.PoolsRemoved) == 0 &&
-		p.TimeZone == nil && !p.Retention && !p.Calendars && len(p.NeedsRestart) == 0
+		p.TimeZone == nil && len(p.Zones) == 0 && !p.Retention && !p.Calendars && len(p.NeedsRestart) == 0
 }
 
 // Diff says what leads from one configuration to another. A nil old one is as
@@ -67,6 +69,12 @@ func Diff(old, updated *Config) Plan {
 	if old.TimeZone != updated.TimeZone {
 		p.TimeZone = &ZoneChange{From: old.TimeZone, To: updated.TimeZone}
 	}
+	for name, rules := range updated.rules {
+		if before, ok := old.rules[name]; ok && before != rules {
+			p.Zones = append(p.Zones, cmp.Or(name, "the host"))
+		}
+	}
+	slices.Sort(p.Zones)
 	return p
 }
 

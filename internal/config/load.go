@@ -29,6 +29,7 @@ type loader struct {
 
 	exprs     map[string]parsed
 	tables    map[tableKey]*schedule.Schedule
+	doubted   map[string][]schedule.Doubt
 	zones     map[string]zoneResult
 	definedIn map[string]*node     // keys of pools and jobs, as "jobs.x"
 	following map[string]*jobBuild // jobs with after:
@@ -56,6 +57,7 @@ func newLoader(o Options) *loader {
 		report:    newReport(),
 		exprs:     map[string]parsed{},
 		tables:    map[tableKey]*schedule.Schedule{},
+		doubted:   map[string][]schedule.Doubt{},
 		zones:     map[string]zoneResult{},
 		definedIn: map[string]*node{},
 		following: map[string]*jobBuild{},

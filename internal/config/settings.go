@@ -1,7 +1,10 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -216,6 +219,18 @@ func (l *loader) loadZone(name string) (*time.Location, error) {
 		l.zones[name] = known
 	}
 	return known.zone, known.err
+}
+
+// rules takes down the rules of all zones, as part of what is loaded.
+func (l *loader) rules() {
+	l.config.rules = map[string]string{}
+	sum := sha256.New()
+	sum.Write([]byte(l.config.Digest))
+	for _, name := range slices.Sorted(maps.Keys(l.zones)) {
+		l.config.rules[name] = schedule.Rules(l.zones[name].zone)
+		fmt.Fprintf(sum, "\n%q %s", name, l.config.rules[name])
+	}
+	l.config.Digest = hex.EncodeToString(sum.Sum(nil))
 }
 
 // retention fills in the bounds of the history.

@@ -18,7 +18,6 @@ import (
 	"github.com/poold/poold/internal/jobs"
 	"github.com/poold/poold/internal/run"
 	"github.com/poold/poold/internal/schedule"
-	"github.com/poold/poold/internal/scheduler"
 	"github.com/poold/poold/internal/server"
 )
 
@@ -84,6 +83,8 @@ func (d *Daemon) wireJob(cfg *config.Config, def *jobs.Definition, last *run.Run
 	if w.Schedule == nil {
 		w.Schedule = []string{}
 	}
+	table := cfg.Timetable(def.Name)
+	w.InWords = table.Describe(zoneName(table.Zone))
 	if last != nil {
 		r := server.WireRun(last)
 		w.LastRun = &r
@@ -92,14 +93,14 @@ func (d *Daemon) wireJob(cfg *config.Config, def *jobs.Definition, last *run.Run
 		w.Paused, w.PauseReason, w.PauseUntil = true, api.Text(p.Reason), api.At(p.Until)
 	}
 	splay := d.splay(def)
-	if at, ok := cfg.Blackouts(def.Name).NextRun(cfg.Timetable(def.Name), time.Now().Add(-splay)); ok && def.Enabled {
+	if at, ok := cfg.Blackouts(def.Name).NextRun(table, time.Now().Add(-splay)); ok && def.Enabled {
 		w.NextAt = api.At(at.Add(splay))
 	}
 	return w
 }
 
 func (d *Daemon) splay(def *jobs.Definition) time.Duration {
-	return scheduler.Splay(d.host, def.Name, time.Duration(def.Splay))
+	return schedule.Splay(d.host, def.Name, time.Duration(def.Splay))
 }
 
 // Definition returns a job's effective definition.
@@ -235,6 +236,9 @@ func (b *backend) Status(ctx context.Context) (api.Status, error) {
 	if p := d.pools.HostPause(); p != nil {
 		s.Paused, s.PauseReason, s.PauseUntil = true, api.Text(p.Reason), api.At(p.Until)
 		s.Draining = p.Drain && len(d.pools.Running()) > 0
+	}
+	if l := d.pools.Lateness(); l.Starts > 0 {
+		s.Lateness = &api.Lateness{Starts: l.Starts, P50: api.Duration(l.P50), P99: api.Duration(l.P99), Max: api.Duration(l.Max)}
 	}
 	for _, busy := range d.pools.Running() {
 		s.Running = append(s.Running, server.WireRun(&busy.Run))
@@ -381,7 +385,7 @@ func isGone(err error) bool { return errors.Is(err, os.ErrNotExist) }
 // zoneName names the zone; the host's by $TZ, or by what /etc/localtime leads
 // to.
 func zoneName(zone *time.Location) string {
-	if zone != time.Local {
+	if zone.String() != "Local" {
 		return zone.String()
 	}
 	path, set := os.LookupEnv("TZ")

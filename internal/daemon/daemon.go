@@ -182,7 +182,8 @@ func (d *Daemon) open(ctx, hurry context.Context, hangups <-chan os.Signal) erro
 	d.openServer(listener)
 	d.background("retention", d.retain)
 	d.background("status", d.keepStatus)
-	d.background("clock watch", func(ctx context.Context) error { return watchClock(ctx, d.clockSet) })
+	d.background("clock watch", d.watchClock)
+	d.background("zone watch", d.watchZones)
 	d.watchFiles(watcher, hangups)
 	return nil
 }

@@ -21,6 +21,7 @@ const (
 	bySignal = "signal"
 	byWatch  = "watch"
 	byAPI    = "api"
+	byZones  = "zones"
 )
 
 // Reload loads the configuration, checks it, plans what changes, and applies
@@ -319,6 +320,9 @@ func wirePlan(p config.Plan, touched int) api.Plan {
 	}
 	if p.TimeZone != nil {
 		wire.Settings = append(wire.Settings, "time_zone")
+	}
+	for _, zone := range p.Zones {
+		wire.Settings = append(wire.Settings, "rules of "+zone)
 	}
 	for _, r := range p.PoolsResized {
 		wire.PoolsResized = append(wire.PoolsResized, api.PoolResize{Pool: r.Pool, From: wireSize(r.From), To: wireSize(r.To)})

@@ -21,6 +21,7 @@ func (d *Dispatcher) attempt(ctx context.Context, t *task, sink Output) {
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, jobs.ErrTimeout)
 		defer cancel()
 	}
+	d.late.note(&t.run, time.Now())
 	out := d.execute(ctx, t, sink)
 	ended := time.Now()
 	written := d.closeOutput(t, sink)

@@ -124,8 +124,9 @@ type Dispatcher struct {
 	closing    bool
 	hopeless   bool                 // an end that cannot be recorded is given up
 	said       map[string]time.Time // when an error was last logged
-	loading    sync.WaitGroup       // feeds that read, pools that drain away
-	busy       sync.WaitGroup       // runs in a worker's hand, until recorded
+	late       lateness
+	loading    sync.WaitGroup // feeds that read, pools that drain away
+	busy       sync.WaitGroup // runs in a worker's hand, until recorded
 	lifetime   context.Context
 	stop       context.CancelFunc
 }

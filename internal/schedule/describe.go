@@ -7,6 +7,33 @@ import (
 	"time"
 )
 
+// Describe returns the schedule as a phrase, such as "at 02:30 every day,
+// Europe/Berlin", with the zone under the given name; empty for a schedule that
+// names nothing. What comes at every hour is understood without a zone.
+func (s Schedule) Describe(zone string) string {
+	var phrases []string
+	local := false
+	for _, e := range s.Exprs {
+		phrases = append(phrases, e.Describe())
+		local = local || !e.everyHour()
+	}
+	text := joined(phrases)
+	if local && zone != "" {
+		text += ", " + zone
+	}
+	return text
+}
+
+// everyHour says whether the expression comes at the same minutes of every hour
+// of every day, or has no times of day at all.
+func (e Expr) everyHour() bool {
+	if e.silent() || e.every > 0 {
+		return true
+	}
+	all := func(set uint64, n int) bool { return len(values(set)) == n }
+	return all(e.spec.Hour, 24) && all(e.spec.Dom, 31) && all(e.spec.Month, 12) && all(e.spec.Dow, 7)
+}
+
 // Describe returns the expression as a plain English phrase, such as "at 02:30
 // every day" and "every 5 minutes". For what is too complex for a phrase it
 // returns the text.

@@ -201,6 +201,20 @@ func TestDescribe(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", c.text, got, c.want)
 		}
 	}
+	for _, c := range []struct {
+		exprs []string
+		want  string
+	}{
+		{[]string{"30 2 * * *"}, "at 02:30 every day, Europe/Berlin"},
+		{[]string{"0 9-17 * * 1-5", "0 0 1 * *"}, "every hour from 09:00 to 17:00 on Monday to Friday and at 00:00 on day 1 of the month, Europe/Berlin"},
+		{[]string{"*/5 * * * *"}, "every 5 minutes"},
+		{[]string{"@every 90m", "@reboot"}, "every 90 minutes and once after every boot"},
+		{nil, ""},
+	} {
+		if got := parsed(t, "Europe/Berlin", DST{}, c.exprs...).Describe("Europe/Berlin"); got != c.want {
+			t.Errorf("%v: got %q, want %q", c.exprs, got, c.want)
+		}
+	}
 	if got := (Expr{}).Describe(); got != "never" {
 		t.Errorf("the zero expression: got %q", got)
 	}

@@ -36,6 +36,7 @@ func independent(t testing.TB, name string) []string {
 // zoneSeries is what an independent implementation says of one zone.
 type zoneSeries struct {
 	zone  *time.Location
+	rules []byte    // of the zone
 	start time.Time // of the two years
 	all   [][]byte  // by expression: the times, coded
 }
@@ -69,7 +70,7 @@ func readSeries(t *testing.T) (exprs []string, series []zoneSeries) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := zoneSeries{zone: zone, start: start}
+		s := zoneSeries{zone: zone, rules: rules, start: start}
 		for range exprs {
 			coded := make([]byte, number64(t, in))
 			if _, err := io.ReadFull(in, coded); err != nil {

@@ -53,7 +53,7 @@ func TestPlanHeedsBlackouts(t *testing.T) {
 			c := circumstances{
 				now: clock(tt.now), jitter: func(time.Duration) time.Duration { return 0 }, blackouts: nights(t, tt.isDeferred),
 			}
-			got := plan(&tt.def, mustTable(t, &tt.def), run.Watermark{At: clock(tt.mark)}, c)
+			got := plan(&tt.def, timetable(&tt.def, time.UTC), run.Watermark{At: clock(tt.mark)}, c)
 			lines := brief(got)
 			for i, n := range got {
 				if n.State == run.Queued && n.DueAt.After(c.now) || n.DueAt.Hour() == 6 && n.ScheduledAt.Hour() != 6 && n.State == run.Queued {

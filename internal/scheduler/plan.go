@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"hash/fnv"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -33,7 +32,7 @@ type circumstances struct {
 func (s *Scheduler) planLocked(e *entry, now time.Time) ([]run.New, run.Watermark) {
 	c := circumstances{
 		now:    now,
-		splay:  Splay(s.o.Host, e.def.Name, time.Duration(e.def.Splay)),
+		splay:  schedule.Splay(s.o.Host, e.def.Name, time.Duration(e.def.Splay)),
 		jitter: randomUpTo, blackouts: e.blackouts,
 	}
 	switch {
@@ -245,17 +244,6 @@ func elapsed(t schedule.Schedule) bool {
 		}
 	}
 	return true
-}
-
-// Splay is the fixed delay of a job on a host: within the span, spread over
-// hosts and jobs by a hash of both.
-func Splay(host, job string, span time.Duration) time.Duration {
-	if span <= 0 {
-		return 0
-	}
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(host + "\x00" + job))
-	return time.Duration(h.Sum64() % uint64(span)).Truncate(time.Second)
 }
 
 func randomUpTo(span time.Duration) time.Duration {

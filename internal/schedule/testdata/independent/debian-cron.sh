@@ -21,6 +21,7 @@ night() {
 	mount --bind /dev/null /etc/crontab
 	# The jobs tell the time as it is; a second of it is a minute of cron's.
 	while read -r expr; do
+		# shellcheck disable=SC2016 # cron's shell is to expand it
 		printf '%s echo "$(date +\%%s.\%%N) %s" >>%s\n' "$expr" "$expr" "$log"
 	done <night-expressions.txt | crontab -
 	date +%s.%N >"$log"
