@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/poold/poold/bench/clock"
 	"github.com/poold/poold/bench/durable"
 	"github.com/poold/poold/bench/memory"
 	"github.com/poold/poold/bench/naps"
@@ -28,6 +29,7 @@ import (
 func suites() []suite.Suite {
 	return []suite.Suite{
 		durable.Suite(),
+		clock.Suite(),
 		naps.Suite(),
 		memory.Suite(),
 	}
@@ -115,10 +117,18 @@ func measure(ctx context.Context, on *rig.Rig, chosen []suite.Suite, write bool)
 		return errors.Join(failed, err)
 	}
 	fmt.Print(text)
-	if write {
-		failed = errors.Join(failed, os.WriteFile("docs/benchmarks.md", []byte(text), 0o644)) //nolint:gosec // a document
+	if !write {
+		return failed
 	}
-	return failed
+	return errors.Join(failed, document("docs/benchmarks.md", text), document("docs/img/benchmarks.svg", rep.Plot()))
+}
+
+// document writes a file that is part of the documentation.
+func document(path, text string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // for all to read
+		return err
+	}
+	return os.WriteFile(path, []byte(text), 0o644) //nolint:gosec // for all to read
 }
 
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

@@ -20,6 +20,7 @@ pid=
 trap '[ -z "$pid" ] || { kill "$pid"; wait "$pid"; } || :; exit 1' INT TERM
 go build -ldflags "-s -w" -o "$work/poold" ./cmd/poold
 go test -c -o "$work/dispatch.test" ./internal/dispatch
+go test -C bench -c -o "../$work/clock.test" ./clock
 go build -C bench -o "../$work/bench" .
 # Not in the foreground: the shell would look at signals only after its end.
 "$work/bench" -work "$work" "$@" &

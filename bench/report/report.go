@@ -125,11 +125,19 @@ func (r *Report) Markdown() (string, error) {
 	var out strings.Builder
 	err = text.Execute(&out, map[string]any{
 		"When": time.Now().Format(time.DateOnly), "Took": r.Took.Round(time.Second), "Short": r.Rig.Size != rig.Full,
-		"Names": strings.Join(names, ", "), "Facts": machine(r.Rig.Work, r.Suites), "Plot": "",
+		"Names": strings.Join(names, ", "), "Facts": machine(r.Rig.Work, r.Suites), "Plot": plotWords(r.bars()),
 		"Met": t.met, "Asked": t.asked, "Unmeasured": t.unmeasured, "Missed": t.missed, "Behind": t.behind,
 		"Suites": r.Suites,
 	})
 	return out.String(), err
+}
+
+// plotWords is the text in place of the plot; "" when there is none.
+func plotWords(bars []bar) string {
+	if len(bars) == 0 {
+		return ""
+	}
+	return inWords(bars)
 }
 
 // tally is what became of all asks.
