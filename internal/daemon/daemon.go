@@ -84,6 +84,7 @@ type Daemon struct {
 	stopID  int64          // of the event of the stop
 	steps   steps          // of the wall clock
 	strays  chan struct{}  // size 1: a run is queued in a pool that is gone
+	rule    chan struct{}  // size 1: what retention keeps has changed
 	sizes   sync.WaitGroup // sizes of pools on their way to the ledger
 	stops   []stop
 }
@@ -146,7 +147,7 @@ func load(o Options) (*Daemon, error) {
 	}
 	d := &Daemon{
 		o: o, log: log, host: host, began: time.Now(), tell: supervisor{log: log}, orphans: orphans, settings: cfg.Daemon,
-		strays: make(chan struct{}, 1),
+		strays: make(chan struct{}, 1), rule: make(chan struct{}, 1),
 	}
 	d.current.Store(cfg)
 	return d, nil

@@ -141,7 +141,12 @@ func (d *Daemon) eachQueued(ctx context.Context, f run.Filter, do func(run.Run) 
 // has to do for it is tried until it works.
 func (d *Daemon) apply(ctx context.Context, next *config.Config) {
 	ctx = context.WithoutCancel(ctx)
-	d.current.Store(next)
+	if old := d.current.Swap(next); old.Retention != next.Retention {
+		select {
+		case d.rule <- struct{}{}:
+		default:
+		}
+	}
 	d.pools.Apply(dispatchProgram(next))
 	d.forgetHands(ctx, next)
 	d.clock.Apply(ctx, schedulerProgram(next))

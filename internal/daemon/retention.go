@@ -10,10 +10,13 @@ import (
 	"github.com/poold/poold/internal/sqlite"
 )
 
-// Retention works soon after the start, and then this often.
+// Retention works soon after the start and after a reload that changed its
+// rule, and then this often: while it finds something to remove, as soon as
+// that takes no more than a twentieth of the time.
 const (
 	retainFirst = 10 * time.Second
 	retainEvery = 5 * time.Minute
+	retainShare = 20
 )
 
 // outputBatch is how many runs lose their output in one step.
@@ -28,13 +31,19 @@ func (d *Daemon) retain(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-wait.C:
+		case <-d.rule:
 		}
-		d.retainOnce(ctx, d.current.Load().Retention)
-		wait.Reset(retainEvery)
+		began := time.Now()
+		next := retainEvery
+		if d.retainOnce(ctx, d.current.Load().Retention) > 0 { // runs end all the time
+			next = min(max(retainFirst, retainShare*time.Since(began)), retainEvery)
+		}
+		wait.Reset(next)
 	}
 }
 
-func (d *Daemon) retainOnce(ctx context.Context, r config.Retention) {
+// retainOnce removes what is to be kept no longer, and returns how many runs.
+func (d *Daemon) retainOnce(ctx context.Context, r config.Retention) (removed int) {
 	rule := sqlite.Retention{Age: time.Duration(r.Age), Runs: r.Runs, KeepPerJob: r.KeepPerJob}
 	removed, err := d.ledger.Prune(ctx, rule, time.Now(), func(ids []int64) error {
 		return d.outputs.Remove(ids...)
@@ -48,6 +57,7 @@ func (d *Daemon) retainOnce(ctx context.Context, r config.Retention) {
 	if err := d.boundOutputs(ctx, int64(r.Output), r.KeepPerJob); err != nil && ctx.Err() == nil {
 		d.log.Error("remove old output", "err", err)
 	}
+	return removed
 }
 
 // boundOutputs removes the oldest outputs until the rest is within the limit.
