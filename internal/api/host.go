@@ -38,6 +38,7 @@ type Subject struct {
 	Pool      *Pool        `json:"pool"`
 	Run       *RunDetail   `json:"run"`
 	DefinedAt *string      `json:"defined_at"`
+	Usual     *Spread      `json:"usual" doc:"Of a job: how long its last hundred successes took."`
 	Next      []Occurrence `json:"next" nullable:"false"`
 	Runs      []Run        `json:"runs" nullable:"false" doc:"The last five."`
 	HeldBack  []string     `json:"held_back" nullable:"false" doc:"What keeps it from running, in words."`

@@ -53,7 +53,7 @@ Exit status: 0 done; 1 it failed, or with --wait a run did not succeed;
 		root.AddGroup(&group)
 	}
 	root.SetHelpCommandGroupID(groupOther)
-	addGroup(root, groupLook, a.statusCommand(), a.psCommand(), a.failedCommand(), a.runsCommand(), a.showCommand(), a.logsCommand(), a.nextCommand())
+	addGroup(root, groupLook, a.statusCommand(), a.psCommand(), a.failedCommand(), a.runsCommand(), a.showCommand(), a.logsCommand(), a.statsCommand(), a.nextCommand())
 	addGroup(root, groupAct, a.runCommand(), a.batchCommand(), a.cancelCommand(), a.retryCommand(), a.bumpCommand(), a.waitCommand())
 	addGroup(root, groupHost, a.jobsCommand(), a.catCommand(), a.jobCommand(), a.poolsCommand(), a.poolCommand(), a.pauseCommand(), a.resumeCommand(), a.drainCommand())
 	addGroup(root, groupConfig, a.checkCommand(), a.reloadCommand())

@@ -116,6 +116,7 @@ func (a *app) printSubject(s *api.Subject, err error) error {
 		a.field("Note", clean(a.poolNote(s.Pool)))
 	}
 	a.fieldOf("Defined", s.DefinedAt)
+	a.field("Usually", usualText(s.Usual))
 	for _, o := range s.Next {
 		a.field("Next", o.At.Format("Mon 2006-01-02 15:04:05 -0700")+" ("+a.age(&api.Time{Time: o.At.Time})+")")
 	}

@@ -49,6 +49,16 @@ func (b *backend) Failing(ctx context.Context, since time.Time) ([]api.Run, erro
 	return server.WireRuns(list), err
 }
 
+// Stats are how the runs of a span went.
+func (b *backend) Stats(ctx context.Context, jobs []string, since, until time.Time) ([]run.Stats, error) {
+	return b.d.ledger.Stats(ctx, jobs, since, until)
+}
+
+// UsualTime is how long the last successes of a job took.
+func (b *backend) UsualTime(ctx context.Context, job string) (run.Spread, error) {
+	return b.d.ledger.UsualTime(ctx, job)
+}
+
 // Output opens what an attempt printed.
 func (b *backend) Output(ctx context.Context, id int64, o server.OutputRequest) (io.ReadCloser, error) {
 	if o.Follow {

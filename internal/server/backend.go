@@ -17,6 +17,7 @@ import (
 // code and a hint. Any other is an error of the daemon's own.
 type Backend struct {
 	Runs    Runs
+	Stats   Stats
 	Actions Actions
 	Jobs    Jobs
 	Starter Starter
@@ -40,6 +41,15 @@ type Runs interface {
 	// for 0. Following goes on until the attempt ends or ctx is done. An attempt
 	// that printed nothing gives an empty reader, not an error.
 	Output(ctx context.Context, id int64, o OutputRequest) (io.ReadCloser, error)
+}
+
+// Stats gathers from the ledger.
+type Stats interface {
+	// Stats are how the runs went that were enqueued in the span and have ended,
+	// by job: of the named ones, or of all. A zero time is no bound.
+	Stats(ctx context.Context, jobs []string, since, until time.Time) ([]run.Stats, error)
+	// UsualTime is how long the last successes of a job took.
+	UsualTime(ctx context.Context, job string) (run.Spread, error)
 }
 
 // OutputRequest says which output is wanted.

@@ -43,7 +43,7 @@ func newFake() *fake {
 }
 
 func (f *fake) backend() Backend {
-	return Backend{Runs: f, Actions: f, Jobs: f, Starter: f, JobHold: f, Pools: f, Control: f, Host: f, Hold: f}
+	return Backend{Runs: f, Stats: f, Actions: f, Jobs: f, Starter: f, JobHold: f, Pools: f, Control: f, Host: f, Hold: f}
 }
 
 func (f *fake) note(format string, args ...any) error {
@@ -92,6 +92,18 @@ func (f *fake) Run(_ context.Context, id int64) (api.RunDetail, error) {
 		return r, fmt.Errorf("run %d: %w", id, run.ErrNotFound)
 	}
 	return r, f.err
+}
+
+func (f *fake) Stats(_ context.Context, jobs []string, since, until time.Time) ([]run.Stats, error) {
+	err := f.note("stats %q %v %v", jobs, since.UTC(), until.UTC())
+	s := run.Stats{Job: "nightly", Runs: 3, Succeeded: 2, Failed: 1}
+	s.Took.Add(time.Second)
+	return []run.Stats{s}, err
+}
+
+func (f *fake) UsualTime(context.Context, string) (s run.Spread, err error) {
+	s.Add(time.Minute)
+	return s, nil
 }
 
 func (f *fake) Failing(_ context.Context, since time.Time) ([]api.Run, error) {

@@ -139,6 +139,14 @@ func (s *Server) inspectJob(ctx context.Context, name string) (api.Subject, erro
 	if subject.Runs, err = s.backend.Runs.Runs(ctx, run.Filter{Job: name, Limit: subjectRuns}); err != nil {
 		return subject, err
 	}
+	usual, err := s.backend.Stats.UsualTime(ctx, name)
+	if err != nil {
+		return subject, err
+	}
+	if usual.Count() > 0 {
+		spread := wireSpread(&usual)
+		subject.Usual = &spread
+	}
 	q := OccurrenceQuery{Jobs: []string{name}, From: time.Now(), Count: 1}
 	if subject.Next, err = s.backend.Jobs.Occurrences(ctx, q); err != nil {
 		return subject, err

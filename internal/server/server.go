@@ -124,6 +124,7 @@ func (s *Server) routes(version string) http.Handler {
 	routes := humago.New(mux, config)
 
 	s.runRoutes(routes)
+	s.statsRoutes(routes)
 	s.actionRoutes(routes)
 	s.jobRoutes(routes)
 	s.poolRoutes(routes)
