@@ -21,6 +21,7 @@ type Sink struct {
 	mu     sync.Mutex
 	file   *os.File
 	owner  *owner
+	born   born  // as the file was when a child got it; zero: not to be kept
 	cut    cut   // what is dropped so far
 	seen   int64 // the size when it was last looked at
 	closed bool
@@ -41,7 +42,7 @@ func (k *Sink) Write(p []byte) (int, error) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.openLocked(); err != nil {
+	if err := k.openLocked(forUs); err != nil {
 		return 0, err
 	}
 	n, err := k.file.Write(p)
@@ -61,7 +62,7 @@ func (k *Sink) Write(p []byte) (int, error) {
 func (k *Sink) File() (*os.File, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.openLocked(); err != nil {
+	if err := k.openLocked(forChild); err != nil {
 		return nil, err
 	}
 	if k.max > 0 {
@@ -97,13 +98,22 @@ func (k *Sink) Close() (written int64, err error) {
 	}
 	k.store.unwatch(k)
 	written, err = k.sizeLocked()
+	if written == 0 && err == nil {
+		return 0, k.putAwayLocked()
+	}
 	if err == nil && k.max > 0 {
 		_, err = k.trimLocked()
 	}
-	if written == 0 && err == nil {
-		err = removeBoth(k.path())
-	}
 	return written, errors.Join(err, k.file.Close())
+}
+
+// putAwayLocked closes an empty file and leaves nothing of it in its place.
+func (k *Sink) putAwayLocked() error {
+	err := k.file.Close()
+	if err == nil && k.store.keepSpare(k.path(), k.ownerLocked(), k.born) {
+		return nil
+	}
+	return errors.Join(err, removeBoth(k.path()))
 }
 
 // Detach lets go of the file and leaves it as it is, for a child that goes on
@@ -124,29 +134,57 @@ func (k *Sink) Detach() error {
 
 func (k *Sink) path() string { return k.store.Path(k.run, k.attempt) }
 
-func (k *Sink) openLocked() error {
+// Whom a file is opened for. Only one that a child gets can come back empty.
+const (
+	forUs    = false
+	forChild = true
+)
+
+func (k *Sink) openLocked(child bool) error {
 	if k.closed {
 		return fmt.Errorf("write output: %w", fs.ErrClosed)
 	}
 	if k.file != nil {
 		return nil
 	}
-	f, err := k.store.create(k.run, k.attempt)
-	if err != nil {
+	err := k.createLocked(child)
+	if err == nil && child && k.seen == 0 && k.cut == (cut{}) {
+		k.born, err = bornOf(k.file)
+	}
+	if err != nil && k.file != nil {
+		err = errors.Join(err, k.file.Close())
+		k.file = nil
+	}
+	return err
+}
+
+// createLocked makes the attempt's file, or takes up the one that is there.
+func (k *Sink) createLocked(child bool) (err error) {
+	if child {
+		if k.file = k.store.takeSpare(k.ownerLocked(), k.path()); k.file != nil {
+			return nil
+		}
+	}
+	var old bool
+	if k.file, old, err = k.store.create(k.run, k.attempt); err != nil {
 		return err
 	}
-	k.file = f
-	if k.seen, err = k.sizeLocked(); err == nil {
-		k.cut, err = readCut(k.path(), k.seen)
+	if old {
+		if k.seen, err = k.sizeLocked(); err == nil {
+			k.cut, err = readCut(k.path(), k.seen)
+		}
 	}
 	if err == nil && k.owner != nil {
 		err = k.chownLocked()
 	}
-	if err != nil {
-		k.file = nil
-		return errors.Join(err, f.Close())
+	return err
+}
+
+func (k *Sink) ownerLocked() owner {
+	if k.owner == nil {
+		return ours
 	}
-	return nil
+	return *k.owner
 }
 
 func (k *Sink) chownLocked() error {

@@ -5,6 +5,7 @@
 //
 //	DIR/000123/123456.2.log      run 123456, attempt 2; a folder per 1000 runs
 //	DIR/000123/123456.2.log.cut  what was dropped of it, if anything
+//	DIR/spare/17.log             an empty file, for the next attempt
 //
 // A child writes directly to its file, so the cap cannot be kept by counting.
 // Instead the middle of a file that has outgrown it is punched out: the file
@@ -42,10 +43,11 @@ type Store struct {
 
 	dir  string
 	quit chan struct{}
-	wake chan struct{}
 	warn sync.Once
 
 	mu         sync.Mutex
+	spares     []spare // oldest first
+	lastSpare  int
 	capped     map[*Sink]struct{} // open, with a file and a cap
 	watching   bool
 	complained string
@@ -62,12 +64,13 @@ func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("open output folder: %w", err)
 	}
-	return &Store{
+	s := &Store{
 		dir:    dir,
 		quit:   make(chan struct{}),
-		wake:   make(chan struct{}, 1),
 		capped: make(map[*Sink]struct{}),
-	}, nil
+	}
+	s.dropSpares()
+	return s, nil
 }
 
 // Close stops keeping caps and waits for whoever did. Files stay readable,
@@ -80,6 +83,7 @@ func (s *Store) Close() error {
 	}
 	s.mu.Unlock()
 	s.watchers.Wait()
+	s.dropSpares()
 	return nil
 }
 
@@ -111,23 +115,24 @@ func parseName(name string) (run int64, attempt int, ok bool) {
 }
 
 // create opens the file of an attempt for appending. One that is there
-// already belongs to the same attempt, begun before a restart.
-func (s *Store) create(run int64, attempt int) (*os.File, error) {
+// already belongs to the same attempt, begun before a restart; old says so.
+func (s *Store) create(run int64, attempt int) (f *os.File, old bool, err error) {
 	path := s.Path(run, attempt)
 	const common = os.O_WRONLY | os.O_APPEND
 	for try := 0; ; try++ {
 		f, err := os.OpenFile(path, common|os.O_CREATE|os.O_EXCL, 0o640)
 		switch {
 		case err == nil:
-			return f, nil
+			return f, false, nil
 		case errors.Is(err, fs.ErrNotExist) && try < 3: // pruning may take the empty folder away
 			if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-				return nil, fmt.Errorf("create output file: %w", err)
+				return nil, false, fmt.Errorf("create output file: %w", err)
 			}
 		case errors.Is(err, fs.ErrExist):
-			return openPlain(path, common)
+			f, err := openPlain(path, common)
+			return f, true, err
 		default:
-			return nil, fmt.Errorf("create output file: %w", err)
+			return nil, false, fmt.Errorf("create output file: %w", err)
 		}
 	}
 }

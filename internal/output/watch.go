@@ -10,7 +10,7 @@ const (
 )
 
 // watch keeps the cap of a sink until unwatch. There is one goroutine for all
-// sinks of the store, and none when no capped file is open.
+// sinks of the store, which ends when it finds that no capped file is open.
 func (s *Store) watch(k *Sink) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -25,12 +25,6 @@ func (s *Store) unwatch(k *Sink) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.capped, k)
-	if len(s.capped) == 0 {
-		select {
-		case s.wake <- struct{}{}:
-		default:
-		}
-	}
 }
 
 func (s *Store) look() {
@@ -39,7 +33,6 @@ func (s *Store) look() {
 	for {
 		select {
 		case <-timer.C:
-		case <-s.wake:
 		case <-s.quit:
 			return
 		}
