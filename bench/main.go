@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/poold/poold/bench/bigledger"
 	"github.com/poold/poold/bench/clock"
 	"github.com/poold/poold/bench/durable"
 	"github.com/poold/poold/bench/memory"
@@ -32,6 +33,7 @@ func suites() []suite.Suite {
 		clock.Suite(),
 		naps.Suite(),
 		memory.Suite(),
+		bigledger.Suite(),
 	}
 }
 

@@ -51,15 +51,16 @@ type Options struct {
 // Ledger is the ledger of one host. Its methods may be called at any time, by
 // several goroutines at once.
 type Ledger struct {
-	o      Options
-	lock   *os.File
-	writer *writer
-	reader *readers
-	defs   *definitions
-	counts *counts
-	moved  atomic.Bool // queued runs were moved to other pools
-	id     string
-	hostID string
+	o       Options
+	lock    *os.File
+	writer  *writer
+	reader  *readers
+	defs    *definitions
+	counts  *counts
+	moved   atomic.Bool // queued runs were moved to other pools
+	stepped stepped
+	id      string
+	hostID  string
 }
 
 // Open opens the ledger in the state folder, and makes both where there is

@@ -89,7 +89,7 @@ func (p *pruning) plan(ctx context.Context, c *conn) error {
 		return err
 	}
 	if !p.cutoff.IsZero() {
-		if _, p.below, err = idRange(ctx, c, time.Time{}, p.cutoff); err != nil {
+		if _, p.below, err = p.ledger.idRange(ctx, c, time.Time{}, p.cutoff); err != nil {
 			return err
 		}
 	}

@@ -2,10 +2,8 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/poold/poold/internal/run"
 )
@@ -74,7 +72,7 @@ func (l *Ledger) EachRun(ctx context.Context, f run.Filter, each func(run.Run) e
 func (l *Ledger) page(ctx context.Context, s *selection, want int) (page []run.Run, more bool, err error) {
 	err = l.reader.do(ctx, "read runs", func(c *conn) error {
 		return c.snapshot(ctx, func() error {
-			if err := s.narrow(ctx, c); err != nil {
+			if err := s.narrow(ctx, l, c); err != nil {
 				return err
 			}
 			if from, ok := s.single(); ok {
@@ -147,37 +145,11 @@ func (s *selection) upTo(id int64) {
 }
 
 // narrow turns the window of time into a range of ids.
-func (s *selection) narrow(ctx context.Context, c *conn) error {
+func (s *selection) narrow(ctx context.Context, l *Ledger, c *conn) error {
 	if s.narrowed || (s.Since.IsZero() && s.Until.IsZero()) {
 		return nil
 	}
-	low, high, err := idRange(ctx, c, s.Since, s.Until)
+	low, high, err := l.idRange(ctx, c, s.Since, s.Until)
 	s.low, s.high, s.narrowed = max(s.low, low), min(s.high, high), true
 	return err
-}
-
-// idRange returns ids low ≤ id < high between which all runs are that were
-// enqueued in the window of time; others may be too.
-func idRange(ctx context.Context, c *conn, since, until time.Time) (low, high int64, err error) {
-	from, to := int64(math.MinInt64), int64(math.MaxInt64)
-	if !since.IsZero() {
-		from = number(nanos(since.Truncate(time.Minute)))
-	}
-	if !until.IsZero() {
-		to = number(nanos(until))
-	}
-	var last int64
-	err = c.query(ctx, "SELECT min(id), max(id) FROM clock INDEXED BY clock_at WHERE at >= ? AND at < ?", []any{from, to},
-		func(v []driver.Value) error {
-			low, last = number(v[0]), number(v[1])
-			return nil
-		})
-	if err != nil || low == 0 {
-		return 0, 0, err
-	}
-	high, err = one(ctx, c, number, "SELECT id FROM clock WHERE id > ? ORDER BY id LIMIT 1", last)
-	if high == 0 {
-		high = math.MaxInt64
-	}
-	return low, high, err
 }

@@ -23,7 +23,7 @@ func (l *Ledger) Stats(ctx context.Context, jobs []string, since, until time.Tim
 	g := gathering{since: nanosOr(since, math.MinInt64), until: nanosOr(until, math.MaxInt64), byDef: map[int64]*run.Stats{}}
 	err := l.reader.do(ctx, "look for the span of the statistics", func(c *conn) error {
 		var err error
-		if g.low, g.high, err = idRange(ctx, c, since, until); err != nil {
+		if g.low, g.high, err = l.idRange(ctx, c, since, until); err != nil {
 			return err
 		}
 		return g.name(ctx, c, jobs)

@@ -178,6 +178,9 @@ func (t *tx) noteTime(id int64, now time.Time) error {
 			return nil
 		}
 	}
+	if minute < t.cache.minute {
+		t.ledger.stepped.Store(onceStepped)
+	}
 	if err := t.exec("INSERT INTO clock (id, at) VALUES (?, ?)", id, minute); err != nil {
 		return fmt.Errorf("note the minute: %w", err)
 	}
