@@ -18,6 +18,8 @@ type Status struct {
 	PausedJobs   []Job     `json:"paused_jobs" nullable:"false"`
 	Running      []Run     `json:"running" nullable:"false" doc:"What runs now, oldest first."`
 	LastReload   *Reload   `json:"last_reload"`
+	WriteError   *string   `json:"write_error" doc:"Why the ledger cannot be written, as on a full disk; null when it can."`
+	WriteErrorAt *Time     `json:"write_error_since" doc:"Nothing has been written since."`
 	Lateness     *Lateness `json:"lateness" doc:"How late scheduled runs started; null before the first."`
 	NeedsRestart []string  `json:"needs_restart" nullable:"false" doc:"Settings that differ from those in force until a restart."`
 }

@@ -67,6 +67,10 @@ func (a *app) printStatus(s *api.Status) {
 // printHeld prints what is paused or set by hand, and what waits for a restart.
 func (a *app) printHeld(s *api.Status) {
 	var lines []string
+	if s.WriteError != nil {
+		lines = append(lines, "nothing can be recorded since "+a.stamp(s.WriteErrorAt)+": "+*s.WriteError+
+			"; nothing starts, and what ends is tried again")
+	}
 	if s.Paused || s.Draining {
 		lines = append(lines, "the host is "+a.held(s.Draining, s.PauseReason, s.PauseUntil))
 	}

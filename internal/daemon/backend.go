@@ -233,6 +233,9 @@ func (b *backend) Status(ctx context.Context) (api.Status, error) {
 		Uptime: api.Duration(time.Since(d.began).Round(time.Second)), TimeZone: zoneName(cfg.Zone), Config: cfg.Path,
 		StateDir: d.settings.StateDir, Pools: pools, PausedJobs: []api.Job{}, Running: []api.Run{}, NeedsRestart: []string{},
 	}
+	if t := d.ledger.Trouble(); t.Err != nil {
+		s.WriteError, s.WriteErrorAt = api.Text(t.Err.Error()), api.At(t.Since)
+	}
 	if p := d.pools.HostPause(); p != nil {
 		s.Paused, s.PauseReason, s.PauseUntil = true, api.Text(p.Reason), api.At(p.Until)
 		s.Draining = p.Drain && len(d.pools.Running()) > 0

@@ -29,6 +29,7 @@ type writer struct {
 	wake    chan struct{}
 	stopped chan struct{}
 	commits atomic.Int64
+	trouble trouble
 
 	mu     sync.Mutex
 	queue  []*op
@@ -157,6 +158,7 @@ func (w *writer) record(group []*op) {
 		}
 		return
 	}
+	w.trouble.note(err)
 	for _, o := range group {
 		o.err = fmt.Errorf("%s: %w", o.what, err)
 	}
@@ -187,6 +189,7 @@ func (w *writer) transact(group []*op) error {
 		return err
 	}
 	w.commits.Add(1)
+	w.trouble.over()
 	t.committed()
 	return nil
 }
