@@ -100,7 +100,8 @@ func (d *decoder) refuseNull(n *node, p path, t reflect.Type) bool {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	isSection := t.Kind() == reflect.Struct || t.Kind() == reflect.Map
+	isText := reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+	isSection := !isText && (t.Kind() == reflect.Struct || t.Kind() == reflect.Map)
 	_, inList := last(p).(int)
 	switch {
 	case n.text != "" || inList:

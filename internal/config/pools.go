@@ -35,6 +35,8 @@ type Pool struct {
 	QueueLimit int
 	OnShrink   OnShrink
 	Windows    []Window
+	Rate       Rate // of starts
+	Per        Per
 	DefinedAt  string // FILE:LINE; empty for the pool that is there by default
 }
 
@@ -53,6 +55,12 @@ func (p Pool) Entry() string {
 	fmt.Fprintf(sum, "poold-pool-1 %d %d %s", p.Workers, p.QueueLimit, p.OnShrink)
 	for _, w := range p.Windows {
 		fmt.Fprintf(sum, " %q %d", w.At.String(), w.Workers)
+	}
+	if p.Rate.Every > 0 {
+		fmt.Fprintf(sum, " rate %d", p.Rate.Every)
+	}
+	if p.Per.Key != "" {
+		fmt.Fprintf(sum, " per %s %d %d", p.Per.Key, p.Per.Workers, p.Per.Rate.Every)
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
@@ -88,6 +96,8 @@ func (l *loader) pool(p path, key, n *node) {
 		Workers:    int(or(raw.Workers, 0)),
 		QueueLimit: or(raw.QueueLimit, defaultQueueLimit),
 		OnShrink:   or(raw.OnShrink, ShrinkFinish),
+		Rate:       or(raw.Rate, Rate{}),
+		Per:        l.per(n.get("per"), p.key("per"), raw.Per),
 		DefinedAt:  key.where(),
 	}
 	if raw.Workers == nil && n.get("workers") == nil {

@@ -61,6 +61,14 @@ type rawPool struct {
 	QueueLimit *int        `json:"queue_limit"`
 	OnShrink   *OnShrink   `json:"on_shrink"`
 	Windows    []rawWindow `json:"windows"`
+	Rate       *Rate       `json:"rate"`
+	Per        *rawPer     `json:"per"`
+}
+
+type rawPer struct {
+	Key     *PerKey  `json:"key"`
+	Workers *keySize `json:"workers"`
+	Rate    *Rate    `json:"rate"`
 }
 
 type rawWindow struct {
@@ -165,8 +173,6 @@ func reserved() []string {
 		"jobs.*.with.limits",
 		"notifiers",
 		"pools.*.limits",
-		"pools.*.per",
-		"pools.*.rate",
 		"types",
 		"users",
 	}
