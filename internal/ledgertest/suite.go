@@ -30,7 +30,9 @@ type Ledger interface {
 	Hold(r *run.Run, on run.Resource, free []run.Resource, done func(woken []run.Run, err error))
 	SetAsked(r *run.Run, at, dueAt time.Time, done func(error))
 	Wake(ctx context.Context, on run.Resource, all bool) (woken []run.Run, more int, err error)
-	WakeAll(ctx context.Context, skip func(run.Resource) bool) error
+	WakeAll(ctx context.Context, after run.Resource, skip func(run.Resource) bool) (woken []run.Run, last run.Resource, err error)
+	LimitPer(per run.PerKey)
+	Unlimit(ctx context.Context, pool, kind string) (ready []run.Run, more bool, err error)
 
 	Running(ctx context.Context) ([]run.Run, error)
 	Run(ctx context.Context, id int64) (run.Run, error)
@@ -44,7 +46,7 @@ type Ledger interface {
 // closes it, and opens some again.
 func Run(t *testing.T, open func(t *testing.T, dir string) Ledger) {
 	for _, group := range []map[string]func(*suite){
-		enqueueTests(), queueTests(), lifeTests(), wakeTests(), batchTests(), followTests(),
+		enqueueTests(), queueTests(), lifeTests(), wakeTests(), crowdTests(), batchTests(), followTests(),
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) {
@@ -191,6 +193,20 @@ func (s *suite) tryHold(r run.Run, on run.Resource, free ...run.Resource) ([]run
 	s.Hold(&r, on, free, func(woken []run.Run, err error) { got = woken; answer <- err })
 	err := <-answer
 	return got, err
+}
+
+// wakeAll wakes one waiter of each resource, step by step.
+func (s *suite) wakeAll(skip func(run.Resource) bool) (woken []run.Run) {
+	s.Helper()
+	for after := run.Resource(""); ; {
+		got, last, err := s.WakeAll(s.Context(), after, skip)
+		s.ok(err)
+		woken = append(woken, got...)
+		if last == "" {
+			return woken
+		}
+		after = last
+	}
 }
 
 // window returns the ids of the ready runs of the pool in order.

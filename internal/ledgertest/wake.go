@@ -60,7 +60,9 @@ func wakesBest(s *suite) {
 		def.Pool = pool
 		for _, priority := range []int{1, 7, 7} {
 			r := s.add(def, run.New{Priority: priority})
-			s.hold(r, lock)
+			if r.Waits == "" { // it does not stand behind another
+				s.hold(r, lock)
+			}
 			byPool[pool] = append(byPool[pool], r.ID)
 		}
 	}
@@ -73,9 +75,8 @@ func wakesBest(s *suite) {
 
 func holdPassesOn(s *suite) {
 	two := job("two", "l", "m")
-	waiter := s.add(job("a", "m"), run.New{})
+	r, waiter := s.add(two, run.New{}), s.add(job("a", "m"), run.New{})
 	s.hold(waiter, "lock:m")
-	r := s.add(two, run.New{})
 	woken := s.hold(r, lock, "lock:m")
 	if !slices.Equal(ids(woken), []int64{waiter.ID}) {
 		s.Errorf("woken: got %v, want the waiter of the other lock", ids(woken))
@@ -133,9 +134,9 @@ func wakesAll(s *suite) {
 		}
 	}
 	s.reopen()
-	s.ok(s.WakeAll(s.Context(), func(res run.Resource) bool { return res == "paused:x" }))
+	woken := s.wakeAll(func(res run.Resource) bool { return res == "paused:x" })
 	got := s.window("p")
-	if !slices.Equal(got, want) || len(s.window("q")) != 3 {
+	if !slices.Equal(got, want) || len(woken) != 6 || len(s.window("q")) != 3 {
 		s.Errorf("p has %v, want %v; q has %v", got, want, s.window("q"))
 	}
 }
@@ -145,6 +146,7 @@ func wakesAll(s *suite) {
 // and then dies. Whatever it did, when it goes on in order every run ends: a
 // waiter that nobody wakes would stay for ever.
 func noWaiterForgotten(s *suite) {
+	s.LimitPer(byArg)
 	rapid.Check(s.T, func(t *rapid.T) {
 		d := &dispatcher{suite: s, T: t, held: map[run.Resource]int64{}, pool: fmt.Sprintf("%d-", s.round())}
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
@@ -162,6 +164,14 @@ func (s *suite) round() int64 {
 		return 0
 	}
 	return last[0].ID
+}
+
+// byArg limits the runs that have an argument.
+func byArg(r *run.Run) (run.Resource, int) {
+	if r.Arg == "" {
+		return "", 0
+	}
+	return run.PerResource(r.Pool, "arg", r.Arg), 2
 }
 
 type dispatcher struct {
@@ -189,7 +199,7 @@ func (d *dispatcher) step() {
 		if rapid.Bool().Draw(d.T, "exclusive") {
 			n.Overlap = "queue_all"
 		}
-		d.suite.add(def, n)
+		d.suite.enqueue(clock(0), run.Submission{Def: def, Runs: slices.Repeat([]run.New{n}, rapid.IntRange(1, 4).Draw(d.T, "many"))})
 	case "take":
 		d.take(rapid.SampledFrom([]string{"p", "q"}).Draw(d.T, "of"))
 	case "end":
@@ -198,8 +208,13 @@ func (d *dispatcher) step() {
 		queued, err := d.suite.Runs(d.suite.Context(), run.Filter{Job: d.pool + "j", States: []run.State{run.Queued}})
 		d.suite.ok(err)
 		if len(queued) > 0 {
-			id := queued[rapid.IntRange(0, len(queued)-1).Draw(d.T, "which")].ID
-			d.suite.end(d.suite.get(id), run.Next{State: run.Canceled}, clock(d.now))
+			r := d.suite.get(queued[rapid.IntRange(0, len(queued)-1).Draw(d.T, "which")].ID)
+			end := endOf(r, run.Next{State: run.Canceled}, clock(d.now))
+			if per, _ := byArg(&r); per != "" {
+				end.Release = append(end.Release, per)
+			}
+			_, err := d.suite.finish(end)
+			d.suite.ok(err)
 		}
 	case "die":
 		d.die()
@@ -222,14 +237,21 @@ func (d *dispatcher) take(pool string) bool {
 			free = append(free, res)
 		}
 	}
+	per, _ := byArg(&r)
 	if len(taken) > 0 {
+		if per != "" {
+			free = append(free, per)
+		}
 		d.suite.hold(r, taken[0], free...)
 		return true
 	}
 	for _, res := range r.Resources() {
 		d.held[res] = r.ID
 	}
-	d.running = append(d.running, d.suite.start(r, clock(d.now)))
+	started := make(chan error, 1)
+	d.suite.Start(run.Start{Run: &r, At: clock(d.now), Next: per}, func(err error) { started <- err })
+	d.suite.ok(<-started)
+	d.running = append(d.running, d.suite.get(r.ID))
 	return true
 }
 
@@ -254,7 +276,7 @@ func (d *dispatcher) end(again bool) bool {
 // die forgets everything, as a daemon that was killed; the next one finds what
 // ran lost, and wakes one waiter of each resource.
 func (d *dispatcher) die() {
-	d.suite.ok(d.suite.WakeAll(d.suite.Context(), nil))
+	d.suite.wakeAll(nil)
 	for len(d.running) > 0 {
 		d.end(true)
 	}

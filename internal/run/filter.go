@@ -22,6 +22,10 @@ type Start struct {
 	Run    *Run // as it was before: queued
 	Worker int
 	At     time.Time
+	// One waiter for Next, if that is not empty, is made ready in the run's place;
+	// Woken is told of it right after done.
+	Next  Resource
+	Woken func([]Run)
 }
 
 // Ripe is what a moment made ready.

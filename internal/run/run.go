@@ -28,10 +28,13 @@
 package run
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/poold/poold/internal/jobs"
 )
@@ -304,6 +307,9 @@ func LockResource(name string) Resource { return Resource(lockPrefix + name) }
 
 const lockPrefix = "lock:"
 
+// IsLock says whether the resource is a lock.
+func (r Resource) IsLock() bool { return strings.HasPrefix(string(r), lockPrefix) }
+
 // Lock is the name of the lock that the resource is.
 func (r Resource) Lock() string { return strings.TrimPrefix(string(r), lockPrefix) }
 
@@ -314,6 +320,45 @@ func SerialResource(job, arg string) Resource { return Resource("serial:" + job 
 func PausedResource(job string) Resource { return Resource(pausedPrefix + job) }
 
 const pausedPrefix = "paused:"
+
+// PerResource is the limit that a pool sets by itself for the runs of one key,
+// of the kind that its configuration names (job, arg, host).
+func PerResource(pool, kind, key string) Resource {
+	return Resource(perPrefix + pool + ":" + kind + ":" + shortKey(key))
+}
+
+const perPrefix = "per:"
+
+// shortKey bounds a key, of which every waiter has a copy: what is left out of
+// a long one is replaced by its hash.
+func shortKey(key string) string {
+	if len(key) <= keyMost {
+		return key
+	}
+	cut := keyMost
+	for cut > keyMost-utf8.UTFMax && !utf8.RuneStart(key[cut]) {
+		cut--
+	}
+	sum := sha256.Sum256([]byte(key))
+	return key[:cut] + "…" + hex.EncodeToString(sum[:16])
+}
+
+const keyMost = 100
+
+// IsPer says whether the resource is the limit of a key of a pool. Unlike
+// others it is never taken by one run for others to wait: the pool counts. Who
+// waits for it is let go one by one, as those before start.
+func (r Resource) IsPer() bool { return strings.HasPrefix(string(r), perPrefix) }
+
+// Key is the key that the resource limits, where IsPer.
+func (r Resource) Key() string {
+	parts := strings.SplitN(string(r), ":", 4)
+	return parts[len(parts)-1]
+}
+
+// PerKey says by which limit of its pool a run is bound, empty for none, and
+// how many runs so bound are to be ready at a time.
+type PerKey func(r *Run) (on Resource, ready int)
 
 // Shared says whether all that wait for the resource go when it is free. Of
 // those that wait for another, each lets the next one go.

@@ -45,7 +45,7 @@ func (t *tx) submit(sub *run.Submission, got *run.Submitted, now time.Time) erro
 	if sub.Def == nil {
 		return refuse(errors.New("a submission without a definition"))
 	}
-	s := submission{tx: t, sub: sub, got: got, now: now}
+	s := submission{tx: t, sub: sub, got: got, now: now, placer: placer{tx: t}}
 	var err error
 	if s.def, err = t.definition(sub.Def); err != nil {
 		return err
@@ -76,6 +76,7 @@ type submission struct {
 	existing int
 	counted  batchRow
 	verdicts map[string]verdict // of a batch: by argument
+	placer   placer
 }
 
 // verdict is what the rule of overlap says about a run.
@@ -133,6 +134,15 @@ func (s *submission) one(n *run.New) (run.Run, error) {
 				s.existing++
 			}
 			return old, err
+		}
+	}
+	if r.State == run.Queued && due(&r) {
+		on, err := s.placer.place(&r)
+		if err != nil {
+			return r, err
+		}
+		if on != "" {
+			r.Waits, r.Reason = string(on), heldReason(on)
 		}
 	}
 	if err := s.tx.insertRun(&r, s.def, n.Key); err != nil {

@@ -44,6 +44,10 @@ func (f *finish) record() error {
 	if err != nil {
 		return err
 	}
+	onItsWay, err := f.onItsWay()
+	if err != nil {
+		return err
+	}
 	switch {
 	case e.Next.State.Final():
 		err = f.final()
@@ -60,13 +64,28 @@ func (f *finish) record() error {
 	if err := t.moveLine(e.Run.Batch, e.From, e.Next.State, e.Finished, f.busy()); err != nil {
 		return err
 	}
-	if err := f.wake(); err != nil {
-		return err
+	if onItsWay {
+		if err := f.wake(); err != nil {
+			return err
+		}
 	}
 	if !e.Next.State.Final() {
 		return nil
 	}
 	return f.follow()
+}
+
+// onItsWay says whether the run held something or was about to ask for it. One
+// that was held back has passed that on already.
+func (f *finish) onItsWay() (bool, error) {
+	if f.e.From != run.Queued || len(f.e.Release) == 0 {
+		return true, nil
+	}
+	ready, err := pick(f.tx, number, "SELECT ready FROM runs WHERE id = ?", f.e.Run.ID)
+	if err != nil {
+		return false, fmt.Errorf("read run %d: %w", f.e.Run.ID, err)
+	}
+	return ready == 1, nil
 }
 
 // delta is by how much a move from one state to another changes the number of
@@ -170,8 +189,8 @@ func (f *finish) again() error {
 	if err := f.addAttempt(); err != nil || ready == 0 {
 		return err
 	}
-	r, err := f.tx.byID(e.Run.ID)
-	f.ended.Ready = append(f.ended.Ready, r)
+	again, err := f.tx.placeReady(e.Run.ID)
+	f.ended.Ready = append(f.ended.Ready, again...)
 	return err
 }
 

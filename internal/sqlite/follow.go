@@ -86,7 +86,7 @@ func (f *finish) fire(next *run.Follow, key, arg string) error {
 	}
 	for _, r := range got.Runs {
 		switch {
-		case r.State != run.Queued:
+		case r.State != run.Queued || r.Waits != "":
 		case !r.DueAt.After(r.EnqueuedAt):
 			f.ended.Ready = append(f.ended.Ready, r)
 		case f.ended.NextDue.IsZero() || r.DueAt.Before(f.ended.NextDue):

@@ -10,20 +10,23 @@ import (
 )
 
 const insertRun = `INSERT INTO runs (job, pool, def, state, ready, priority, enqueued_at, due_at, trigger,
-	arg, batch, exclusive, parent, key, scheduled_at, expires_at, reason, error, finished_at, count, until)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	arg, batch, exclusive, parent, key, scheduled_at, expires_at, reason, error, finished_at, count, until, waits)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // The runs of most submissions have nothing in the later columns, and each
 // bound value costs.
 const insertPlainRun = `INSERT INTO runs (job, pool, def, state, ready, priority, enqueued_at, due_at, trigger,
 	arg, batch, exclusive) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
+const insertHeldRun = `INSERT INTO runs (job, pool, def, state, ready, priority, enqueued_at, due_at, trigger,
+	arg, batch, exclusive, reason, waits) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
 // insertRun adds the run and sets its id.
 func (t *tx) insertRun(r *run.Run, def int64, key string) error {
 	var ready, exclusive, count any
 	if r.State == run.Queued {
 		ready = 0
-		if !r.DueAt.After(r.EnqueuedAt) {
+		if due(r) && r.Waits == "" {
 			ready = 1
 		}
 		t.count(r.Pool, 1, 0)
@@ -39,11 +42,15 @@ func (t *tx) insertRun(r *run.Run, def int64, key string) error {
 		r.Arg, r.Batch, exclusive,
 	}
 	query := insertPlainRun
-	if r.State != run.Queued || key != "" || r.Reason != "" || r.Parent != 0 || !r.ScheduledAt.IsZero() ||
-		!r.ExpiresAt.IsZero() || count != nil || !r.Until.IsZero() || r.Error != "" {
+	switch {
+	case r.State != run.Queued || key != "" || r.Parent != 0 || !r.ScheduledAt.IsZero() ||
+		!r.ExpiresAt.IsZero() || count != nil || !r.Until.IsZero() || r.Error != "" || (r.Reason != "" && r.Waits == ""):
 		query = insertRun
 		args = append(args, optionalID(r.Parent), key, r.ScheduledAt, r.ExpiresAt, string(r.Reason), r.Error,
-			r.FinishedAt, count, r.Until)
+			r.FinishedAt, count, r.Until, r.Waits)
+	case r.Waits != "":
+		query = insertHeldRun
+		args = append(args, string(r.Reason), r.Waits)
 	}
 	id, err := t.insert(query, args...)
 	if err != nil {
@@ -52,6 +59,9 @@ func (t *tx) insertRun(r *run.Run, def int64, key string) error {
 	r.ID = id
 	return t.noteTime(id, r.EnqueuedAt)
 }
+
+// due says whether a run that is being enqueued waits for no time.
+func due(r *run.Run) bool { return !r.DueAt.After(r.EnqueuedAt) }
 
 func optionalID(id int64) any {
 	if id == 0 {

@@ -26,7 +26,28 @@
 // a due time or a resource holds it back. For each resource that runs wait
 // for, in each pool, one of them is made ready whenever a run that held it, or
 // might have taken it, leaves: so that while anything waits, there is always
-// one that is on its way to ask again.
+// one that is on its way to ask again. It is no worse than any that waits.
+//
+// So a run that could be ready need not ask where another of its pool waits
+// already that goes before it: that one, or one before it, is on its way, and
+// each that leaves wakes the next. Of a million runs behind one lock or one
+// host, enqueued together or one by one, only the first few are ever ready;
+// the rest costs nothing until its turn. place.go decides that, wherever a run
+// comes to be queued: enqueued, due, retried, moved to another pool.
+//
+// What keeps the promise, by the way that a ready run leaves:
+//
+//   - it starts: it has its locks, and its end wakes the next of each. A limit
+//     for each key (run.PerResource) is not held but counted, by the pool, so
+//     there the start itself wakes the next (run.Start.Next), or the dispatcher
+//     remembers to when the key's time comes.
+//   - it is held back by something else: the next of each that it leaves free.
+//   - it ends without a start: the next of each. A run that ends while it is
+//     held back passes nothing on: it was on no way.
+//   - it is put off by its condition: the dispatcher wakes the next of each.
+//   - the daemon dies: the next one wakes one of each (WakeAll).
+//   - its pool goes, or tells runs apart by other keys: those who waited are
+//     judged anew (Rehome, Unlimit).
 package sqlite
 
 import (
@@ -58,6 +79,7 @@ type Ledger struct {
 	defs    *definitions
 	counts  *counts
 	moved   atomic.Bool // queued runs were moved to other pools
+	per     atomic.Pointer[run.PerKey]
 	stepped stepped
 	id      string
 	hostID  string

@@ -10,7 +10,7 @@ import (
 )
 
 // Bump gives a queued run a priority above all that are queued in its pool,
-// and returns it as it is then.
+// and returns it as it is then. One that is held back asks again.
 func (l *Ledger) Bump(ctx context.Context, id int64) (run.Run, error) {
 	var r run.Run
 	err := l.writer.do(ctx, "bump", false, func(t *tx) error {
@@ -32,7 +32,14 @@ func (l *Ledger) Bump(ctx context.Context, id int64) (run.Run, error) {
 			return err
 		}
 		r.Priority = int(top) + 1
-		return t.exec("UPDATE runs SET priority = ? WHERE id = ?", r.Priority, id)
+		if err := t.exec("UPDATE runs SET priority = ? WHERE id = ?", r.Priority, id); err != nil {
+			return err
+		}
+		if r.Waits == "" || run.Resource(r.Waits).Shared() {
+			return nil
+		}
+		r, err = t.makeReady(id) // those who are on their way are behind it now
+		return err
 	})
 	if err != nil {
 		return run.Run{}, err
@@ -103,20 +110,87 @@ func (l *Ledger) queuedIn(ctx context.Context, job, pool string, after int64) ([
 func (l *Ledger) rehome(ctx context.Context, ids []int64, from, to string) (moved int, err error) {
 	err = l.writer.do(ctx, fmt.Sprintf("move runs from pool %q to %q", from, to), false, func(t *tx) error {
 		l.moved.Store(true)
-		moved = 0
+		here := make([]int64, 0, len(ids))
 		for _, id := range ids {
 			n, err := t.change("UPDATE runs SET pool = ? WHERE id = ? AND pool = ? AND state = 'queued'", to, id, from)
 			if err != nil {
 				return fmt.Errorf("run %d: %w", id, err)
 			}
-			moved += int(n)
+			if n == 1 {
+				here = append(here, id)
+			}
 		}
+		moved = len(here)
 		t.count(from, -moved, 0)
 		t.count(to, moved, 0)
-		return nil
+		return t.settleIn(here)
 	})
 	if err != nil {
 		return 0, err
 	}
 	return moved, nil
+}
+
+// settleIn places runs by the limits of the pool that they have come to: those
+// that were ready, and those that the limits of the old one held back.
+func (t *tx) settleIn(moved []int64) error {
+	asks := make([]int64, 0, len(moved))
+	for _, id := range moved {
+		held, err := pick(t, text, "SELECT CASE WHEN ready = 1 THEN 'ready' ELSE waits END FROM runs WHERE id = ?", id)
+		if err != nil {
+			return fmt.Errorf("read run %d: %w", id, err)
+		}
+		if held == "ready" || run.Resource(held).IsPer() {
+			asks = append(asks, id)
+		}
+	}
+	_, err := t.placeHeld(asks)
+	return err
+}
+
+// HeldPer is how many queued runs of the pool wait because of a limit for their
+// key.
+func (l *Ledger) HeldPer(ctx context.Context, pool string) (int, error) {
+	from, to := perRange(pool, "")
+	held := 0
+	err := l.reader.do(ctx, "count what is held", func(c *conn) error {
+		n, err := one(ctx, c, number, "SELECT count(*) FROM runs INDEXED BY runs_waits WHERE waits >= ? AND waits < ?", from, to)
+		held = int(n)
+		return err
+	})
+	return held, err
+}
+
+// perRange is the range of the limits for keys of that kind in the pool, or of
+// all its kinds.
+func perRange(pool, kind string) (from, to string) {
+	from = string(run.PerResource(pool, kind, ""))
+	if kind == "" {
+		from = from[:len(from)-1]
+	}
+	return from, from[:len(from)-1] + ";" // the byte after the colon
+}
+
+// unlimitChunk is how many runs one Unlimit judges.
+const unlimitChunk = 250
+
+// Unlimit judges those queued runs of the pool anew that wait by keys of that
+// kind, and returns those that are ready now. It does so in steps: as long as
+// more is true, another call has more to do.
+func (l *Ledger) Unlimit(ctx context.Context, pool, kind string) (ready []run.Run, more bool, err error) {
+	const query = "SELECT id FROM runs INDEXED BY runs_waits WHERE waits >= ? AND waits < ? LIMIT ?"
+	from, to := perRange(pool, kind)
+	err = l.writer.do(ctx, "judge who waits", false, func(t *tx) error {
+		ids, err := t.ids(query, from, to, unlimitChunk)
+		if err != nil {
+			return err
+		}
+		more = len(ids) == unlimitChunk
+		ready, err = t.placeHeld(ids)
+		return err
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	return ready, more, nil
 }

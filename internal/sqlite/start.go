@@ -11,7 +11,14 @@ import (
 // run must be queued; else done gets run.ErrStale.
 func (l *Ledger) Start(s run.Start, done func(error)) {
 	r := s.Run
-	l.writer.submit(&op{what: "start", done: done, apply: func(t *tx) error {
+	var woken []run.Run
+	tell := func(err error) {
+		done(err)
+		if err == nil && len(woken) > 0 && s.Woken != nil {
+			s.Woken(woken)
+		}
+	}
+	l.writer.submit(&op{what: "start", done: tell, apply: func(t *tx) error {
 		const query = `UPDATE runs SET state = 'running', ready = NULL, waits = NULL, reason = NULL,
 			started_at = ?, attempts = attempts + 1, tries = tries + 1, host = ?, worker = ?,
 			outcome = NULL, exit_code = NULL, signal = NULL, error = NULL, output_bytes = NULL
@@ -28,6 +35,11 @@ func (l *Ledger) Start(s run.Start, done func(error)) {
 			return stale(r.ID, "start")
 		}
 		t.count(pool, -1, 1)
+		if s.Next != "" {
+			if woken, err = t.wakeIn(pool, s.Next); err != nil {
+				return err
+			}
+		}
 		return t.moveLine(r.Batch, run.Queued, run.Running, s.At, 0)
 	}})
 }

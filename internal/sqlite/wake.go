@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/poold/poold/internal/run"
@@ -14,10 +13,10 @@ import (
 const wakeMost = 1000
 
 // Hold holds a ready run back until the resource is free, and calls done when
-// that is durable. Since the run leaves the ready ones, one waiter of each of
-// the free resources, those others that it needs and nobody has, is woken in
-// its place: a waiter of one that is taken would only send the next in a
-// circle. A run that is not queued and ready gives run.ErrStale.
+// that is durable. Since the run leaves the ready ones, one waiter in its pool
+// of each of the free resources, those others that it needs and nobody has, is
+// woken in its place: a waiter of one that is taken, or of another pool, would
+// only send the next in a circle. A run that is not queued and ready gives run.ErrStale.
 func (l *Ledger) Hold(r *run.Run, on run.Resource, free []run.Resource, done func(woken []run.Run, err error)) {
 	var woken []run.Run
 	l.writer.submit(&op{
@@ -25,20 +24,17 @@ func (l *Ledger) Hold(r *run.Run, on run.Resource, free []run.Resource, done fun
 		done: func(err error) { done(woken, err) },
 		apply: func(t *tx) error {
 			woken = nil
-			var reason run.Reason
-			if strings.HasPrefix(string(on), "lock:") {
-				reason = run.ReasonLock
-			}
-			n, err := t.change("UPDATE runs SET ready = 0, waits = ?, reason = coalesce(?, reason) WHERE id = ? AND ready = 1",
-				string(on), string(reason), r.ID)
-			if err != nil {
-				return fmt.Errorf("run %d: %w", r.ID, err)
-			}
-			if n == 0 {
+			if n, err := t.holdBack(r.ID, on); err != nil {
+				return err
+			} else if n == 0 {
 				return stale(r.ID, "hold")
 			}
+			pool, err := t.poolOf(r)
+			if err != nil {
+				return err
+			}
 			for _, res := range free {
-				got, err := t.wakeOne(res)
+				got, err := t.wakeIn(pool, res)
 				if err != nil {
 					return err
 				}
@@ -47,6 +43,24 @@ func (l *Ledger) Hold(r *run.Run, on run.Resource, free []run.Resource, done fun
 			return nil
 		},
 	})
+}
+
+// holdBack takes a run out of the ready ones, if it is one; n is 1 then.
+func (t *tx) holdBack(id int64, on run.Resource) (n int64, err error) {
+	n, err = t.change("UPDATE runs SET ready = 0, waits = ?, reason = coalesce(?, reason) WHERE id = ? AND ready = 1",
+		string(on), string(heldReason(on)), id)
+	if err != nil {
+		return 0, fmt.Errorf("run %d: %w", id, err)
+	}
+	return n, nil
+}
+
+// heldReason is the reason of a run that waits for the resource.
+func heldReason(on run.Resource) run.Reason {
+	if on.IsLock() {
+		return run.ReasonLock
+	}
+	return ""
 }
 
 // wakeOne makes the best waiter of the resource in each pool ready.
@@ -74,48 +88,49 @@ func (t *tx) wakeOne(on run.Resource) ([]run.Run, error) {
 	}
 }
 
-// makeReady lets a held run go. Its reason goes with what it waited for.
+// wakeIn makes the best waiter of the resource in the pool ready.
+func (t *tx) wakeIn(pool string, on run.Resource) ([]run.Run, error) {
+	id, err := pick(t, number, `SELECT id FROM runs INDEXED BY runs_waits WHERE waits = ? AND pool = ?
+		ORDER BY priority DESC, id LIMIT 1`, string(on), pool)
+	if err != nil || id == 0 {
+		return nil, err
+	}
+	r, err := t.makeReady(id)
+	return []run.Run{r}, err
+}
+
+// makeReady lets a held run go.
 func (t *tx) makeReady(id int64) (run.Run, error) {
-	err := t.exec(`UPDATE runs SET ready = 1, waits = NULL, reason = nullif(reason, 'lock') WHERE id = ?`, id)
-	if err != nil {
-		return run.Run{}, fmt.Errorf("make run %d ready: %w", id, err)
+	if err := t.letGo(id); err != nil {
+		return run.Run{}, err
 	}
 	return t.byID(id)
 }
 
+// letGo holds a queued run back no longer. Its reason goes with what it waited
+// for.
+func (t *tx) letGo(id int64) error {
+	err := t.exec(`UPDATE runs SET ready = 1, waits = NULL, reason = nullif(reason, 'lock') WHERE id = ?`, id)
+	if err != nil {
+		return fmt.Errorf("make run %d ready: %w", id, err)
+	}
+	return nil
+}
+
 // Wake makes those ready who wait for the resource: the best of each pool, or,
-// with all, a thousand of them. More is how many would still be woken by
-// another call; without all it is 0.
+// with all, a thousand of them, of which those stay held that wait for something
+// else besides. More is how many would still be woken by another call; without
+// all it is 0.
 func (l *Ledger) Wake(ctx context.Context, on run.Resource, all bool) (woken []run.Run, more int, err error) {
 	err = l.writer.do(ctx, "wake who waits for "+string(on), false, func(t *tx) error {
 		var err error
-		if woken, more = nil, 0; !all {
+		woken, more = nil, 0
+		if all {
+			woken, more, err = t.wakeAll(on)
+		} else {
 			woken, err = t.wakeOne(on)
-			return err
 		}
-		var ids []int64
-		err = t.query("SELECT id FROM runs INDEXED BY runs_waits WHERE waits = ? LIMIT ?", []any{string(on), wakeMost},
-			func(v []driver.Value) error {
-				ids = append(ids, number(v[0]))
-				return nil
-			})
-		if err != nil {
-			return err
-		}
-		for _, id := range ids {
-			r, err := t.makeReady(id)
-			if err != nil {
-				return err
-			}
-			woken = append(woken, r)
-		}
-		if len(ids) == wakeMost {
-			left, err := pick(t, number,
-				"SELECT count(*) FROM runs INDEXED BY runs_waits WHERE waits = ?", string(on))
-			more = int(left)
-			return err
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, 0, err
@@ -123,33 +138,71 @@ func (l *Ledger) Wake(ctx context.Context, on run.Resource, all bool) (woken []r
 	return woken, more, nil
 }
 
-// WakeAll makes one waiter of each resource in each pool ready, and all of a
-// shared resource, as a new daemon must, which cannot know what the old one was about to do. Resources
-// that skip names are left alone.
-func (l *Ledger) WakeAll(ctx context.Context, skip func(run.Resource) bool) error {
-	last := run.Resource("")
-	for {
-		var on run.Resource
-		err := l.reader.do(ctx, "look what is waited for", func(c *conn) error {
-			const next = "SELECT waits FROM runs INDEXED BY runs_waits WHERE waits > ? ORDER BY waits LIMIT 1"
-			var err error
-			got, err := one(ctx, c, text, next, plain(last))
-			on = run.Resource(got)
-			return err
-		})
-		if err != nil || on == "" {
-			return err
-		}
-		last = on
-		if skip != nil && skip(on) {
-			continue
-		}
-		for more := 1; more > 0; {
-			if _, more, err = l.Wake(ctx, on, on.Shared()); err != nil {
+// wakeAll wakes a thousand who wait for a shared resource.
+func (t *tx) wakeAll(on run.Resource) (woken []run.Run, more int, err error) {
+	ids, err := t.ids("SELECT id FROM runs INDEXED BY runs_waits WHERE waits = ? LIMIT ?", string(on), wakeMost)
+	if err != nil {
+		return nil, 0, err
+	}
+	woken, err = t.placeHeld(ids)
+	if err != nil || len(ids) < wakeMost {
+		return woken, 0, err
+	}
+	left, err := pick(t, number, "SELECT count(*) FROM runs INDEXED BY runs_waits WHERE waits = ?", string(on))
+	return woken, int(left), err
+}
+
+// ids reads the ids that a query gives.
+func (t *tx) ids(query string, args ...any) ([]int64, error) {
+	var ids []int64
+	err := t.query(query, args, func(v []driver.Value) error {
+		ids = append(ids, number(v[0]))
+		return nil
+	})
+	return ids, err
+}
+
+// resourcesAtOnce is how many resources one WakeAll looks at.
+const resourcesAtOnce = 250
+
+// WakeAll wakes one waiter of each resource in each pool, and a thousand of a
+// shared one, as a new daemon must, which cannot know what the old one was about
+// to do. It goes in steps: each call begins after the resource that the last one
+// returned, and the last of all returns none. Resources that skip names are left
+// alone.
+func (l *Ledger) WakeAll(ctx context.Context, after run.Resource, skip func(run.Resource) bool) (woken []run.Run, last run.Resource, err error) {
+	err = l.writer.do(ctx, "wake who waits", false, func(t *tx) error {
+		woken, last = nil, after
+		for range resourcesAtOnce {
+			on, err := pick(t, text, "SELECT waits FROM runs INDEXED BY runs_waits WHERE waits > ? ORDER BY waits LIMIT 1", plain(last))
+			if err != nil || on == "" {
+				last = ""
 				return err
 			}
+			more := 0
+			got := []run.Run(nil)
+			switch on := run.Resource(on); {
+			case skip != nil && skip(on):
+			case on.Shared():
+				got, more, err = t.wakeAll(on)
+			default:
+				got, err = t.wakeOne(on)
+			}
+			if err != nil {
+				return err
+			}
+			woken = append(woken, got...)
+			if more > 0 { // the rest of it with the next call
+				return nil
+			}
+			last = run.Resource(on)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, after, err
 	}
+	return woken, last, nil
 }
 
 // SetAsked puts a run off whose condition said wait, until dueAt, and calls

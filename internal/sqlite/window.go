@@ -2,8 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
-	"fmt"
 	"time"
 
 	"github.com/poold/poold/internal/run"
@@ -35,7 +33,8 @@ func (l *Ledger) Window(ctx context.Context, pool string, after *run.Position, n
 }
 
 // Ripen makes runs ready whose time has come, at most limit of them, those due
-// first before others. It lists runs that were not started in time, which it
+// first before others; one that would wait behind others of its kind waits with
+// them instead. It lists runs that were not started in time, which it
 // leaves as they are.
 func (l *Ledger) Ripen(ctx context.Context, now time.Time, limit int) (run.Ripe, error) {
 	var ripe run.Ripe
@@ -60,28 +59,12 @@ func (l *Ledger) Ripen(ctx context.Context, now time.Time, limit int) (run.Ripe,
 }
 
 func (t *tx) ripen(now time.Time, limit int) ([]run.Run, error) {
-	var ids []int64
-	err := t.query(`SELECT id FROM runs INDEXED BY runs_due
-		WHERE ready = 0 AND waits IS NULL AND due_at <= ? ORDER BY due_at LIMIT ?`, []any{now, limit},
-		func(v []driver.Value) error {
-			ids = append(ids, number(v[0]))
-			return nil
-		})
+	ids, err := t.ids(`SELECT id FROM runs INDEXED BY runs_due
+		WHERE ready = 0 AND waits IS NULL AND due_at <= ? ORDER BY due_at LIMIT ?`, now, limit)
 	if err != nil {
 		return nil, err
 	}
-	var ready []run.Run
-	for _, id := range ids {
-		if err := t.exec("UPDATE runs SET ready = 1 WHERE id = ?", id); err != nil {
-			return nil, fmt.Errorf("run %d: %w", id, err)
-		}
-		r, err := t.byID(id)
-		if err != nil {
-			return nil, err
-		}
-		ready = append(ready, r)
-	}
-	return ready, nil
+	return t.placeHeld(ids)
 }
 
 // nextRipe is when there is more to do: the next due time, or the next expiry
