@@ -31,7 +31,8 @@ func dispatchProgram(c *config.Config) dispatch.Program {
 	for name, p := range c.Pools {
 		spec := dispatch.Pool{
 			Name: name, Workers: p.Workers, QueueLimit: p.QueueLimit,
-			OnShrink: dispatch.OnShrink(p.OnShrink), Entry: p.Entry(),
+			OnShrink: dispatch.OnShrink(p.OnShrink), Entry: p.Entry(), Rate: p.Rate.Every,
+			Per: dispatch.Per{Key: dispatch.Key(p.Per.Key), Workers: p.Per.Workers, Every: p.Per.Rate.Every},
 		}
 		for _, w := range p.Windows {
 			at := schedule.Schedule{Exprs: []schedule.Expr{w.At}, Zone: c.Zone}

@@ -177,14 +177,16 @@ func (d *Dispatcher) askLater(t *task, first, again time.Time) {
 func (d *Dispatcher) conclude(t *task, next run.Next, attempt *run.Attempt) {
 	end := run.End{
 		Run: &t.run, From: run.Queued, Attempt: attempt, Next: next,
-		Release: t.run.Resources(), Finished: time.Now(),
+		Release: t.passesOn(), Finished: time.Now(),
 	}
 	d.mu.Lock()
 	if t.started {
 		end.From = run.Running
 		end.Finished = attempt.FinishedAt
+		end.Release = t.run.Resources()
 	}
 	t.ending, t.stop = true, nil
+	t.feed.unaskLocked(t)
 	if t.claimed {
 		d.releaseLocked(&t.run)
 	}

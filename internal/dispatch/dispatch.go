@@ -4,8 +4,10 @@
 //
 //  1. offer: a run that became ready (enqueued, due, woken) enters its pool's
 //     window if its place in the queue is inside it; otherwise it stays in the
-//     ledger, where the feed finds it when the window runs dry.
-//  2. claim: a worker has the run. It must not have been cancelled or have
+//     ledger, where the feed finds it when the window runs dry. One that could
+//     not go on is held back at once: it would only keep a worker busy.
+//  2. claim: a worker has the run, and with it a place of its key and a permit
+//     of the rates (limits.go). It must not have been cancelled or have
 //     expired, its job must not be paused, and everything it has to hold must
 //     be free: then it takes all of it at once. Otherwise the run leaves the
 //     window, and the worker goes on with the next. Nothing waits while
@@ -57,7 +59,9 @@ type Records interface {
 	Run(ctx context.Context, id int64) (run.Run, error)
 	Running(ctx context.Context) ([]run.Run, error)
 	Wake(ctx context.Context, on run.Resource, all bool) (woken []run.Run, more int, err error)
-	WakeAll(ctx context.Context, skip func(run.Resource) bool) error
+	WakeAll(ctx context.Context, after run.Resource, skip func(run.Resource) bool) (woken []run.Run, last run.Resource, err error)
+	LimitPer(per run.PerKey)
+	Unlimit(ctx context.Context, pool, kind string) (ready []run.Run, more bool, err error)
 }
 
 // Ledger is what dispatch needs of the durable record of all runs.
@@ -111,6 +115,7 @@ type Dispatcher struct {
 
 	mu         sync.Mutex
 	program    Program
+	keyer      *keyer
 	followers  map[string][]*jobs.Definition // by the job they follow
 	feeds      map[string]*feed
 	tasks      map[int64]*task // every run in memory
@@ -174,6 +179,8 @@ func (d *Dispatcher) Apply(p Program) {
 		return
 	}
 	d.program = p
+	d.keyer = &keyer{pools: p.Pools, registry: p.Registry}
+	d.o.Ledger.LimitPer(d.keyer.per)
 	d.followers = map[string][]*jobs.Definition{}
 	for _, def := range p.Jobs {
 		for _, up := range def.After.Upstream() {
@@ -199,7 +206,12 @@ func (d *Dispatcher) Apply(p Program) {
 			d.feeds[name] = f
 			d.loading.Go(f.run)
 		}
+		old := f.spec
 		f.spec = spec
+		f.relimitLocked(old, now)
+		if !ok || old.Per.Key != spec.Per.Key { // also while no daemon ran
+			d.loading.Go(func() { d.unlimit(name) })
+		}
 		d.resizeLocked(f, now)
 		d.pauseLocked(f)
 	}
@@ -301,7 +313,7 @@ func (d *Dispatcher) welcome(sub *run.Submission, got *run.Submitted, now time.T
 		}
 		d.changed(r)
 		switch {
-		case r.State != run.Queued:
+		case r.State != run.Queued || r.Waits != "":
 		case r.DueAt.After(now):
 			later = true
 		default:

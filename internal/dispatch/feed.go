@@ -16,6 +16,9 @@ const (
 	windowMost      = 8192
 )
 
+// stuckMost bounds the runs in a window that only their keys hold back.
+const stuckMost = 4 * windowMost
+
 // lateMost bounds the runs that are remembered while the queue is read. With
 // more the window is read afresh.
 const lateMost = windowMost
@@ -33,10 +36,13 @@ type feed struct {
 	quit context.CancelFunc
 
 	spec    Pool
-	size    int             // wanted now
-	sized   bool            // it was given a size
-	byHand  bool            // by an operator
-	waiting map[int64]*task // in the window, in no worker's hand
+	size    int                      // wanted now
+	sized   bool                     // it was given a size
+	byHand  bool                     // by an operator
+	waiting map[int64]*task          // in the window, in no worker's hand
+	asking  map[run.Resource][]*task // those in memory that are not started, by what they ask for
+	holding int                      // on their way back to the ledger
+	limits
 	cursor  *run.Position
 	whole   bool
 	round   int            // rises when the window is thrown away
@@ -55,6 +61,8 @@ func newFeed(d *Dispatcher, name string) *feed {
 		wake:    make(chan struct{}, 1),
 		waiting: map[int64]*task{},
 		left:    map[int64]bool{},
+		asking:  map[run.Resource][]*task{},
+		limits:  limits{keys: map[run.Resource]*key{}},
 	}
 	f.pool = pool.New(pool.Options{Name: name, OnPanic: func(_ *pool.Task, v any, stack []byte) {
 		d.o.Log.Error("panic in a worker", "pool", name, "err", v, "stack", string(stack))
@@ -97,11 +105,17 @@ func (f *feed) pauseBeforeRetry() {
 func (f *feed) wants() bool {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
-	if f.whole || f.gone.Err() != nil || len(f.waiting) > f.windowLocked()/2 {
+	if f.gone.Err() != nil || !f.lowLocked() {
 		return false
 	}
 	f.reading, f.late = true, nil
 	return true
+}
+
+// lowLocked says whether there is too little in the window that could start.
+func (f *feed) lowLocked() bool {
+	window := f.windowLocked()
+	return !f.whole && len(f.waiting)-f.stuck <= window/2 && len(f.waiting) < stuckMost && f.holding <= window
 }
 
 // windowLocked is how many runs the window should hold.
@@ -147,7 +161,8 @@ func (f *feed) fill() error {
 	return nil
 }
 
-// addLocked puts a run into the window unless it is in memory already.
+// addLocked puts a run into the window unless it is in memory already. One that
+// would only be turned away is held back at once.
 func (f *feed) addLocked(r *run.Run) {
 	d := f.d
 	if _, ok := d.tasks[r.ID]; ok || d.closing {
@@ -156,7 +171,12 @@ func (f *feed) addLocked(r *run.Run) {
 	t := &task{d: d, feed: f, run: *r}
 	t.Task = pool.Task{Do: t.work, Priority: r.Priority, Weight: int(r.Slots)}
 	d.tasks[r.ID] = t
-	f.waiting[r.ID] = t
+	f.needLocked(t)
+	if on, behind := f.behindLocked(t, time.Now()); behind {
+		f.holdLocked(t, on)
+		return
+	}
+	f.askLocked(t)
 	if err := f.pool.Submit(&t.Task); err != nil {
 		d.o.Log.Error("hand a run to its pool", "run", r.ID, "pool", f.name, "err", err)
 		d.forgetLocked(t)
@@ -174,7 +194,7 @@ func (f *feed) offerLocked(r *run.Run) {
 		return
 	}
 	f.addLocked(r)
-	if len(f.waiting) > 2*f.windowLocked() {
+	if len(f.waiting)-f.stuck > 2*f.windowLocked() || len(f.waiting) > 2*stuckMost {
 		f.rewindLocked()
 	}
 }
@@ -199,6 +219,8 @@ func (d *Dispatcher) retireLocked(f *feed) {
 	delete(d.hands, f.name)
 	delete(d.hushed, f.name)
 	f.rewindLocked()
+	f.dropKeysLocked()
+	f.stopRefillLocked()
 	f.quit()
 	d.loading.Go(func() { _ = f.pool.Close(context.Background()) })
 }
@@ -239,12 +261,14 @@ func (d *Dispatcher) Rewind(pool string) {
 
 // forgetLocked drops a run from memory.
 func (d *Dispatcher) forgetLocked(t *task) {
+	f := t.feed
 	delete(d.tasks, t.run.ID)
-	delete(t.feed.waiting, t.run.ID)
-	if f := t.feed; f.reading {
+	f.leaveLocked(t)
+	f.unaskLocked(t)
+	if f.reading {
 		f.left[t.run.ID] = true
 	}
-	if !t.feed.whole && len(t.feed.waiting) <= t.feed.windowLocked()/2 {
-		poke(t.feed.wake)
+	if f.lowLocked() {
+		poke(f.wake)
 	}
 }

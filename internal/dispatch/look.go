@@ -21,6 +21,7 @@ type PoolState struct {
 	Draining bool
 	OnShrink OnShrink
 	Tally    Tally
+	Stuck    int // runs in the window that only the limit of their key holds back
 }
 
 // Busy is a run in a worker's hand.
@@ -45,7 +46,7 @@ func (d *Dispatcher) Pools() []PoolState {
 func (d *Dispatcher) stateLocked(f *feed) PoolState {
 	s := PoolState{
 		Name: f.name, Workers: f.size, Busy: f.pool.Stats().Busy, ByHand: f.byHand,
-		OnShrink: f.spec.OnShrink, Tally: f.done, Paused: d.paused != nil,
+		OnShrink: f.spec.OnShrink, Tally: f.done, Paused: d.paused != nil, Stuck: f.stuck,
 	}
 	s.InFile, _ = inForce(f.spec, nil, time.Now())
 	if h := d.handLocked(f.name); h != nil && f.byHand {

@@ -29,20 +29,29 @@ func (d *Dispatcher) Settle(ctx context.Context, registry jobs.Registry) error {
 			return fmt.Errorf("settle run %d: %w", left[i].ID, err)
 		}
 	}
-	err = d.o.Ledger.WakeAll(ctx, func(res run.Resource) bool {
+	d.loading.Go(d.wakeHeld)
+	return nil
+}
+
+// wakeHeld lets one of those go who wait for each resource: the earlier daemon
+// may have died on the way to it. There may be a million of them, so runs that
+// wait for nothing go on meanwhile.
+func (d *Dispatcher) wakeHeld() {
+	skip := func(res run.Resource) bool {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		return d.isHeldLocked(res)
-	})
-	if err != nil {
-		return fmt.Errorf("wake held runs: %w", err)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, f := range d.feeds { // it may have been read before that
-		f.rewindLocked()
+	for after, more := run.Resource(""), true; more && d.lifetime.Err() == nil; {
+		woken, last, err := d.o.Ledger.WakeAll(d.lifetime, after, skip)
+		if err != nil && d.lifetime.Err() == nil {
+			d.complain("wake held runs", "err", err)
+			d.waitToRetry(d.lifetime)
+			continue
+		}
+		d.offer(woken)
+		after, more = last, last != ""
 	}
-	return nil
 }
 
 // stopHeld stops every attempt that is still alive, all at once.

@@ -37,6 +37,8 @@ type Pool struct {
 	QueueLimit int
 	OnShrink   OnShrink
 	Windows    []Window
+	Rate       time.Duration // one start in so much time; 0: no limit
+	Per        Per
 	Entry      string // identifies the pool's own entry in the file
 }
 

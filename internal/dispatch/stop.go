@@ -101,7 +101,7 @@ func (d *Dispatcher) stopInMemory(id int64, cause error) (done chan struct{}, ok
 	_, waits := t.feed.waiting[id]
 	taken := waits && t.feed.pool.Cancel(&t.Task)
 	if taken {
-		delete(t.feed.waiting, id)
+		t.feed.leaveLocked(t)
 		done = make(chan struct{})
 		t.finished = append(t.finished, func() { close(done) })
 	}
@@ -135,6 +135,9 @@ func (d *Dispatcher) stopQueued(id int64, cause error) error {
 func (d *Dispatcher) endQueued(r *run.Run, next run.Next) error {
 	end := run.End{Run: r, From: run.Queued, Next: next, Release: r.Resources(), Finished: time.Now()}
 	d.mu.Lock()
+	if on, _ := d.keyer.per(r); on != "" {
+		end.Release = append(end.Release, on)
+	}
 	if _, ok := d.tasks[r.ID]; ok {
 		d.mu.Unlock()
 		return errMoved
@@ -180,7 +183,7 @@ func (d *Dispatcher) expire(r *run.Run) {
 		_, waits := t.feed.waiting[r.ID]
 		waits = waits && t.feed.pool.Cancel(&t.Task)
 		if waits {
-			delete(t.feed.waiting, r.ID)
+			t.feed.leaveLocked(t)
 		}
 		d.mu.Unlock()
 		if waits {

@@ -17,7 +17,10 @@ type task struct {
 	d    *Dispatcher
 	feed *feed
 	run  run.Run
+	need []run.Resource // locks that it asks for in its own name
+	key  *key           // which it has in its pool, or nil
 
+	asks     bool // it is listed among those who ask for these
 	worker   int
 	claimed  bool      // a worker goes on with it, and it has what it needs
 	since    time.Time // it is claimed
@@ -37,6 +40,7 @@ func (t *task) work(s pool.Start) {
 	if !d.claim(t, s.Worker) {
 		return
 	}
+	defer d.leave(t)
 	ctx, cancel := context.WithCancelCause(s.Context())
 	defer cancel(nil)
 	d.mu.Lock()
@@ -64,12 +68,14 @@ func (t *task) work(s pool.Start) {
 // run has to hold.
 func (d *Dispatcher) claim(t *task, worker int) bool {
 	d.mu.Lock()
-	delete(t.feed.waiting, t.run.ID)
-	if !t.feed.whole && len(t.feed.waiting) <= t.feed.windowLocked()/2 {
-		poke(t.feed.wake)
+	f := t.feed
+	f.leaveLocked(t)
+	if f.lowLocked() {
+		poke(f.wake)
 	}
 	t.worker = worker
 	if d.closing { // the ledger keeps it for the next daemon
+		f.unusedLocked(t, false)
 		d.forgetLocked(t)
 		d.mu.Unlock()
 		return false
@@ -82,19 +88,28 @@ func (d *Dispatcher) claim(t *task, worker int) bool {
 	}
 	if !over && !blocked {
 		d.takeLocked(&t.run)
+		f.tookLocked(t, now)
 		t.claimed, t.since = true, now
 		d.busy.Add(1)
 		d.mu.Unlock()
 		return true
 	}
-	free := d.freeLocked(&t.run, on)
-	d.mu.Unlock()
-	if over {
-		d.conclude(t, next, nil)
-	} else {
-		d.hold(t, on, free)
+	f.unusedLocked(t, false)
+	if !over {
+		f.holdLocked(t, on)
+		d.mu.Unlock()
+		return false
 	}
+	d.mu.Unlock()
+	d.conclude(t, next, nil)
 	return false
+}
+
+// leave is the end of what a worker does with a run that it claimed.
+func (d *Dispatcher) leave(t *task) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t.feed.leftLocked(t)
 }
 
 // overLocked says whether the run has ended before it began.
@@ -135,8 +150,9 @@ func (d *Dispatcher) hold(t *task, on run.Resource, free []run.Resource) {
 		}
 		d.mu.Lock()
 		stopped := t.stopped
+		t.feed.holding--
 		d.forgetLocked(t)
-		givenBack := !d.isHeldLocked(on)
+		givenBack := !t.feed.letsGoLocked(on)
 		d.mu.Unlock()
 		d.offer(woken)
 		if err != nil {
@@ -146,7 +162,7 @@ func (d *Dispatcher) hold(t *task, on run.Resource, free []run.Resource) {
 			go d.stopSurely(t.run.ID, stopped)
 		}
 		if givenBack { // while the record was on its way
-			go d.wake(on, false)
+			go d.wake(on, on.Shared())
 		}
 	})
 }
@@ -185,8 +201,18 @@ func (d *Dispatcher) recordStart(ctx context.Context, t *task) error {
 		return errPutBack
 	}
 	now := time.Now()
+	d.mu.Lock()
+	next := t.feed.nextLocked(t, now)
+	d.mu.Unlock()
 	recorded := make(chan error, 1)
-	d.o.Ledger.Start(run.Start{Run: &t.run, Worker: t.worker, At: now}, func(err error) { recorded <- err })
+	d.o.Ledger.Start(run.Start{Run: &t.run, Worker: t.worker, At: now, Next: next, Woken: d.offer}, func(err error) {
+		if err == nil { // at this moment: who is held back after it was not woken by it
+			d.mu.Lock()
+			t.feed.unaskLocked(t)
+			d.mu.Unlock()
+		}
+		recorded <- err
+	})
 	err := <-recorded
 	if err == nil {
 		d.mu.Lock()
@@ -234,7 +260,7 @@ func (d *Dispatcher) stoppedEarly(t *task) bool {
 // it is, unless somebody has asked to end it.
 func (d *Dispatcher) letGo(t *task) {
 	d.mu.Lock()
-	need := t.run.Resources()
+	need := t.passesOn()
 	d.releaseLocked(&t.run)
 	d.forgetLocked(t)
 	stopped := t.stopped
