@@ -94,6 +94,16 @@ type Pool struct {
 	PauseReason    *string `json:"pause_reason"`
 	PauseUntil     *Time   `json:"pause_until"`
 	DefinedAt      *string `json:"defined_at"`
+	Rate           *string `json:"rate" doc:"Starts at most, such as 50/s; null: no limit."`
+	Per            *Per    `json:"per" doc:"What it allows to the runs of each key; null: no limit."`
+	Held           int     `json:"held" doc:"Of those queued, how many wait because of per."`
+}
+
+// Per is what a pool allows to the runs of each key.
+type Per struct {
+	Key     string  `json:"key" enum:"job,arg,host"`
+	Workers *int    `json:"workers" doc:"Runs at a time; null: no limit."`
+	Rate    *string `json:"rate" doc:"Starts at most, such as 1/s; null: no limit."`
 }
 
 // Job is a named definition of the configuration.

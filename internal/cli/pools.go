@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,16 +34,48 @@ func (a *app) poolsCommand() *cobra.Command {
 }
 
 func (a *app) poolsTable(pools []api.Pool) *table {
-	t := newTable("POOL", "WORKERS", "BUSY", "QUEUED", "OLDEST", "SUCCEEDED", "FAILED", "NOTE")
+	limited := slices.ContainsFunc(pools, func(p api.Pool) bool { return limitsText(&p) != "" })
+	head := []string{"POOL", "WORKERS", "BUSY", "QUEUED", "OLDEST", "SUCCEEDED", "FAILED", "NOTE"}
+	if limited {
+		head = slices.Insert(head, 7, "LIMITS")
+	}
+	t := newTable(head...)
 	for i := range pools {
 		p := &pools[i]
 		failed := cell{text: strconv.FormatInt(p.Failed, 10)}
 		if p.Failed > 0 {
 			failed.colour = red
 		}
-		t.add(p.Name, workersText(p.Workers), p.Busy, p.Queued, a.age(p.OldestQueuedAt), p.Succeeded, failed, cell{a.poolNote(p), yellow})
+		row := []any{p.Name, workersText(p.Workers), p.Busy, p.Queued, a.age(p.OldestQueuedAt), p.Succeeded, failed}
+		if limited {
+			row = append(row, limitsText(p))
+		}
+		t.add(append(row, cell{a.poolNote(p), yellow})...)
 	}
 	return t
+}
+
+// limitsText says the limits of a pool beside its size, and how many runs they
+// hold back.
+func limitsText(p *api.Pool) string {
+	var words []string
+	if p.Rate != nil {
+		words = append(words, *p.Rate)
+	}
+	if p.Per != nil {
+		var per []string
+		if p.Per.Workers != nil {
+			per = append(per, fmt.Sprintf("%d at a time", *p.Per.Workers))
+		}
+		if p.Per.Rate != nil {
+			per = append(per, *p.Per.Rate)
+		}
+		words = append(words, "per "+p.Per.Key+" "+strings.Join(per, ", "))
+	}
+	if p.Held > 0 {
+		words = append(words, fmt.Sprintf("%d held", p.Held))
+	}
+	return strings.Join(words, "; ")
 }
 
 // poolNote is what is out of the ordinary about a pool.

@@ -116,6 +116,9 @@ func (a *app) printSubject(s *api.Subject, err error) error {
 	case s.Pool != nil:
 		a.print("%s pool %s", a.dot(""), clean(s.Pool.Name))
 		a.field("Workers", fmt.Sprintf("%s, %d busy, %d queued", workersText(s.Pool.Workers), s.Pool.Busy, s.Pool.Queued))
+		if limits := limitsText(s.Pool); limits != "" {
+			a.field("Limits", clean(limits))
+		}
 		a.field("Ended", fmt.Sprintf("%d succeeded, %d failed", s.Pool.Succeeded, s.Pool.Failed))
 		a.field("Note", clean(a.poolNote(s.Pool)))
 	}

@@ -209,6 +209,9 @@ func (b *backend) wirePool(ctx context.Context, s dispatch.PoolState, queued int
 	if s.Pause != nil {
 		p.PauseReason, p.PauseUntil = api.Text(s.Pause.Reason), api.At(s.Pause.Until)
 	}
+	if err := b.wireLimits(ctx, &p, s.Stuck); err != nil {
+		return p, err
+	}
 	if queued > 0 {
 		oldest, ok, err := b.d.ledger.OldestQueued(ctx, s.Name)
 		if err != nil {
@@ -356,6 +359,7 @@ func (b *backend) runHeldBack(ctx context.Context, words []string, id int64) ([]
 			words = append(words, inTheWay(&r, holder, res))
 		}
 	}
+	words = append(words, b.limitWords(&r)...)
 	if p := b.d.pools.JobPause(r.Job); p != nil {
 		words = append(words, fmt.Sprintf("job %s is paused%s; poold job resume %s", r.Job, b.pauseText(*p), r.Job))
 	}
