@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -107,15 +108,19 @@ func mostAtOnce(runs []api.Run) int {
 	return most
 }
 
-// pages is how many pages the site of the crawler's test has.
-const pages = 300
+// The sites of the crawler's test, and their pages.
+const (
+	sites = 30
+	pages = 90
+)
 
 // site serves pages, some of them with hindrances, and watches how many
-// requests are under way.
+// requests are under way, in all and to each of its hosts.
 type site struct {
 	now, most atomic.Int32
 	mu        sync.Mutex
 	asked     map[string]int
+	moments   map[string][]time.Time // of requests, by host
 }
 
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -127,10 +132,11 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.mu.Lock()
+	s.moments[r.Host] = append(s.moments[r.Host], time.Now())
 	s.asked[r.URL.Path]++
 	times := s.asked[r.URL.Path]
 	s.mu.Unlock()
-	time.Sleep(20 * time.Millisecond) // a page takes its time
+	time.Sleep(100 * time.Millisecond) // a page takes its time
 	number, _ := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/page/"))
 	switch {
 	case r.UserAgent() != "poold-example":
@@ -144,15 +150,30 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func TestACrawlFetchesEachPageAtMostTwentyAtATime(t *testing.T) {
+// serve makes the site answer at so many addresses of this machine.
+func (s *site) serve(t *testing.T, hosts int) (urls []string) {
+	t.Helper()
+	for i := range hosts {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.%d:0", i+2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: s}}
+		server.Start()
+		t.Cleanup(server.Close)
+		urls = append(urls, server.URL)
+	}
+	return urls
+}
+
+func TestACrawlIsPoliteToEachHost(t *testing.T) {
 	t.Parallel()
-	served := &site{asked: map[string]int{}}
-	server := httptest.NewServer(served)
-	t.Cleanup(server.Close)
+	served := &site{asked: map[string]int{}, moments: map[string][]time.Time{}}
+	urls := served.serve(t, sites)
 	h := exampleHost(t, "crawler.yaml")
 	var addresses strings.Builder
-	for i := range pages {
-		fmt.Fprintf(&addresses, "%s/page/%d\n", server.URL, i+1)
+	for i := range pages { // all of one site, then all of the next
+		fmt.Fprintf(&addresses, "%s/page/%d\n", urls[i*sites/pages], i+1)
 	}
 	h.write("pages.txt", addresses.String())
 	stdout, _ := h.poold("", "batch", "fetch", "--file", "pages.txt")
@@ -162,6 +183,11 @@ func TestACrawlFetchesEachPageAtMostTwentyAtATime(t *testing.T) {
 	}
 	if most := served.most.Load(); most > 20 || most < 10 {
 		t.Errorf("%d requests were under way at once, want at most 20 and not much less", most)
+	}
+	for host, at := range served.moments {
+		if span := at[len(at)-1].Sub(at[0]); span < time.Duration(len(at)-1)*time.Second-200*time.Millisecond {
+			t.Errorf("%s was asked %d times in %v, want one a second", host, len(at), span)
+		}
 	}
 	for i, r := range h.batchRuns(b.Batch) {
 		h.checkPage(served, i+1, r)
