@@ -10,7 +10,7 @@ FUZZTIME ?= 100000x
 
 export CGO_ENABLED = 0
 
-.PHONY: help build run test race lint fmt bench bench-quick bench-smoke fuzz cover vuln systemd-test clean
+.PHONY: help build run test race lint fmt bench bench-quick bench-smoke fuzz cover vuln systemd-test vm-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,9 @@ vuln: ## look for known vulnerabilities in what is called
 
 systemd-test: build ## test the unit under a real systemd in namespaces (needs root)
 	./systemd/test/run.sh bin/poold
+
+vm-test: build ## set the clock of a virtual machine under poold (needs QEMU)
+	./test/vm/run.sh bin/poold
 
 clean: ## remove what was built
 	rm -rf bin dist .state .cache

@@ -20,6 +20,7 @@ done
 # in, into the cache.
 fetch_kernel() {
 	local package
+	apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1 || apt-get update -q
 	package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
 	mkdir -p "$cache/deb"
 	(cd "$cache/deb" && apt-get download -q "$package")
