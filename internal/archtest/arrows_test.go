@@ -126,7 +126,6 @@ var keepers = map[string][]string{
 	"github.com/fsnotify/fsnotify":                     {"internal/config"},
 	"github.com/lmittmann/tint":                        {"internal/daemon"},
 	"github.com/rivo/uniseg":                           {"internal/cli"},
-	"github.com/robfig/cron/v3":                        {"internal/schedule"},
 	"github.com/schollz/progressbar/v3":                {"internal/cli"},
 	"github.com/spf13/cobra":                           {"internal/cli"},
 	"github.com/spf13/viper":                           {"internal/config"},

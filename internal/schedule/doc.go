@@ -22,10 +22,9 @@
 //  3. Where a gap swallows a whole local date, as when a place moves across
 //     the date line, that date does not exist, and nothing stands in for it.
 //
-// The search for nominal times is that of robfig/cron, which never sees a
-// zone: its own zone handling skips what a gap skips and repeats what a fold
-// repeats. Its parser is not used, since it knows no day 7, drops the star of
-// "*/2", takes "," for a field and does not name the field in its errors.
+// The search for nominal times goes by bits of sets and never sees a zone. It is
+// compared with robfig/cron, whose own zone handling skips what a gap skips and
+// repeats what a fold repeats, with croniter and with Debian's cron.
 //
 // The package also holds the text forms of durations and of points in time
 // which the configuration and the commands share.

@@ -6,20 +6,14 @@ import (
 	"math/bits"
 	"strings"
 	"time"
-
-	"github.com/robfig/cron/v3"
 )
-
-// horizonYears is how far a search goes. The rarest date there is, a 29
-// February on a given weekday, comes every 40 years at worst.
-const horizonYears = 50
 
 // Expr is one parsed expression. Its zero value names no instant.
 type Expr struct {
 	text     string
-	spec     cron.SpecSchedule // over nominal times; unused with every and reboot
-	seconds  bool              // the text has a field for seconds
-	every    int64             // seconds; zero unless @every
+	spec     fields // unused with every and reboot
+	seconds  bool   // the text has a field for seconds
+	every    int64  // seconds; zero unless @every
 	reboot   bool
 	wildcard bool
 }
@@ -135,10 +129,9 @@ func parseFields(text string, texts []string) (Expr, error) {
 	if len(faults) > 0 {
 		return Expr{}, errors.New(strings.Join(faults, "; "))
 	}
-	e.spec = cron.SpecSchedule{
+	e.spec = fields{
 		Second: sets[0], Minute: sets[1], Hour: sets[2],
 		Dom: sets[3], Month: sets[4], Dow: sets[5],
-		Location: time.UTC,
 	}
 	e.wildcard = texts[1][0] == '*' || texts[2][0] == '*'
 	if e.never() {
@@ -161,20 +154,6 @@ func (e *Expr) never() bool {
 		}
 	}
 	return true
-}
-
-// nominalAfter returns the first nominal time after n that the fields match.
-// It searches for horizonYears, again and again where the search of
-// robfig/cron gives up: that one ends with the fifth calendar year.
-func (e *Expr) nominalAfter(n int64) (int64, bool) {
-	t := time.Unix(n, 0).UTC()
-	for last := t.Year() + horizonYears; t.Year() <= last; {
-		if next := e.spec.Next(t); !next.IsZero() {
-			return next.Unix(), true
-		}
-		t = time.Date(t.Add(time.Second).Year()+5, time.December, 31, 23, 59, 59, 0, time.UTC)
-	}
-	return 0, false
 }
 
 // clip quotes a text for a message, shortened where it is long.

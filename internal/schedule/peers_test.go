@@ -2,9 +2,11 @@ package schedule
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/robfig/cron/v3"
+	"pgregory.net/rapid"
 )
 
 // TestWhatRobfigsNextDoes holds what docs/time.md says of that library, whose
@@ -55,4 +57,31 @@ func TestWhatRobfigsNextDoes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTheSearchIsThatOfRobfigWithoutAZone compares the search for nominal times
+// with a library that everyone trusts for it.
+func TestTheSearchIsThatOfRobfigWithoutAZone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		e := drawExpr(t)
+		if e.every > 0 {
+			t.Skip("no fields")
+		}
+		theirs := cron.SpecSchedule{
+			Second: e.spec.Second, Minute: e.spec.Minute, Hour: e.spec.Hour,
+			Dom: e.spec.Dom, Month: e.spec.Month, Dow: e.spec.Dow, Location: time.UTC,
+		}
+		at := time.Unix(rapid.Int64Range(-1e9, 4e9).Draw(t, "after"), 0).UTC()
+		for range 20 {
+			want := theirs.Next(at)
+			got, ok := e.nominalAfter(at.Unix())
+			if want.IsZero() {
+				return // it gives up after five years
+			}
+			if !ok || got != want.Unix() {
+				t.Fatalf("%v after %v: got %v, want %v", e, at, time.Unix(got, 0).UTC(), want)
+			}
+			at = want
+		}
+	})
 }

@@ -160,17 +160,12 @@ func (c *counter) countNominal(n, stop int64, set uint64) int {
 func (c *counter) matching(day int64) uint64 {
 	date := time.Unix(day, 0).UTC()
 	_, month, dom := date.Date()
-	dow := date.Weekday()
 	var set uint64
 	for i, e := range c.exprs {
 		if e.spec.Month&(1<<month) == 0 {
 			continue
 		}
-		matches := e.spec.Dom&(1<<dom) != 0 || e.spec.Dow&(1<<dow) != 0
-		if (e.spec.Dom|e.spec.Dow)&starBit != 0 {
-			matches = e.spec.Dom&(1<<dom) != 0 && e.spec.Dow&(1<<dow) != 0
-		}
-		if matches {
+		if e.spec.onDay(dom, date.Weekday()) {
 			set |= 1 << i
 		}
 	}
