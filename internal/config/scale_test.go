@@ -46,7 +46,6 @@ func BenchmarkLoad(b *testing.B) {
 			var cfg *Config
 			b.ReportAllocs()
 			for b.Loop() {
-				cfg = nil
 				var err error
 				if cfg, err = Load(Options{Path: path, Types: testTypes()}); err != nil {
 					b.Fatal(err)

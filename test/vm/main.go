@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,7 +87,7 @@ func (r row) String() string {
 
 // rows lists the runs of a job, oldest first.
 func rows(job string) ([]row, error) {
-	out, err := exec.Command("/poold", "runs", "--job", job, "--limit", "0", "--json").Output()
+	out, err := exec.CommandContext(context.Background(), "/poold", "runs", "--job", job, "--limit", "0", "--json").Output()
 	if err != nil {
 		return nil, fmt.Errorf("poold runs: %w", err)
 	}
@@ -117,12 +118,12 @@ func day(clock string) time.Time {
 
 // start starts the daemon and waits until it answers.
 func start() (*exec.Cmd, error) {
-	daemon := exec.Command("/poold", "serve", "--config", "/tmp/config.yaml")
+	daemon := exec.CommandContext(context.Background(), "/poold", "serve", "--config", "/state/config.yaml")
 	daemon.Stdout, daemon.Stderr = os.Stdout, os.Stderr
 	if err := daemon.Start(); err != nil {
 		return nil, err
 	}
-	_, err := eventually(20*time.Second, func() error { return exec.Command("/poold", "status").Run() })
+	_, err := eventually(20*time.Second, func() error { return exec.CommandContext(context.Background(), "/poold", "status").Run() })
 	return daemon, err
 }
 

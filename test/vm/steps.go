@@ -16,7 +16,7 @@ const soon = 8 * time.Second
 
 // test is the story, in order. Each part begins where the one before it ended.
 func test() error {
-	if err := os.WriteFile("/tmp/config.yaml", []byte(program), 0o600); err != nil {
+	if err := os.WriteFile("/state/config.yaml", []byte(program), 0o600); err != nil {
 		return err
 	}
 	if err := os.Setenv("POOLD_SOCKET", "/run/poold.sock"); err != nil {
