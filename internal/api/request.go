@@ -71,6 +71,8 @@ type Selection struct {
 	Pool   string  `json:"pool,omitempty"`
 	State  string  `json:"state,omitempty" enum:"queued,running,succeeded,failed,canceled,skipped"`
 	DryRun bool    `json:"dry_run,omitempty" doc:"Only count them."`
+	Before int64   `json:"before,omitempty" minimum:"0" doc:"Only ids below."`
+	Limit  int     `json:"limit,omitempty" minimum:"0" doc:"At most so many, the newest; next then says where to go on. 0: all."`
 }
 
 // Acted is what an action did. Runs holds at most MaxPage of them.
@@ -78,6 +80,7 @@ type Acted struct {
 	Count   int       `json:"count"`
 	Runs    []Run     `json:"runs" nullable:"false"`
 	Refused []Refused `json:"refused" nullable:"false"`
+	Next    int64     `json:"next,omitempty" doc:"There may be more: give it as before."`
 }
 
 // Refused is a run that an action could not be done to.

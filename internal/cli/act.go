@@ -67,7 +67,7 @@ func (a *app) actCommand(do api.Action, short, done, example string) *cobra.Comm
 					return err
 				}
 			}
-			acted, err := a.daemon().ActAll(cmd.Context(), do, sel)
+			acted, err := a.actAll(cmd.Context(), do, done, sel)
 			if err != nil {
 				return err
 			}
@@ -80,6 +80,29 @@ func (a *app) actCommand(do api.Action, short, done, example string) *cobra.Comm
 	a.addSelection(cmd, &sel)
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
+}
+
+// actMost is how many of the selected runs are canceled in one step.
+const actMost = 20_000
+
+// actAll acts on what is selected. Cancelling a million runs takes its time: it
+// goes step by step, and says how far it is.
+func (a *app) actAll(ctx context.Context, do api.Action, done string, sel api.Selection) (api.Acted, error) {
+	if do != api.Cancel || len(sel.IDs) > 0 {
+		return a.daemon().ActAll(ctx, do, sel)
+	}
+	sel.Limit = actMost
+	all, err := a.daemon().ActAll(ctx, do, sel)
+	for err == nil && all.Next > 0 {
+		a.say("%s %s so far", plural(all.Count, "run"), done)
+		sel.Before = all.Next
+		var more api.Acted
+		more, err = a.daemon().ActAll(ctx, do, sel)
+		all.Count, all.Next = all.Count+more.Count, more.Next
+		all.Runs = append(all.Runs, more.Runs[:min(len(more.Runs), api.MaxPage-len(all.Runs))]...)
+		all.Refused = append(all.Refused, more.Refused...)
+	}
+	return all, err
 }
 
 // confirm shows how many runs are selected and asks whether that is meant. It

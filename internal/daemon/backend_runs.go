@@ -156,6 +156,12 @@ func (b *backend) Cancel(ctx context.Context, id int64) (api.Run, error) {
 	return b.run(ctx, id)
 }
 
+// CancelAll ends many runs and says what became of each.
+func (b *backend) CancelAll(ctx context.Context, ids []int64) []error {
+	b.d.log.Info("cancel asked for", "runs", len(ids))
+	return b.d.pools.CancelAll(ctx, ids)
+}
+
 // Bump moves a queued run to the head of its pool's queue.
 func (b *backend) Bump(ctx context.Context, id int64) (api.Run, error) {
 	r, err := b.d.pools.Bump(ctx, id)

@@ -20,6 +20,18 @@ func (d *Dispatcher) Cancel(ctx context.Context, id int64) error {
 	return d.stopRun(ctx, id, jobs.ErrCanceled)
 }
 
+// CancelAll ends many runs, as Cancel does each, and returns what became of
+// each. They share the ledger's transactions.
+func (d *Dispatcher) CancelAll(ctx context.Context, ids []int64) []error {
+	errs := make([]error, len(ids))
+	var stopping sync.WaitGroup
+	for i, id := range ids {
+		stopping.Go(func() { errs[i] = d.stopRun(ctx, id, jobs.ErrCanceled) })
+	}
+	stopping.Wait()
+	return errs
+}
+
 // CancelRemoved ends a queued run of a job that the configuration has no more.
 func (d *Dispatcher) CancelRemoved(ctx context.Context, id int64) error {
 	return d.stopRun(ctx, id, errJobRemoved)

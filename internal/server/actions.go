@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -14,17 +13,16 @@ import (
 
 // cancelers is how many runs are canceled at a time: together they share the
 // ledger's commits.
-const cancelers = 64
+const cancelers = 1000
 
 // action is one thing done to runs.
 type action struct {
 	name  api.Action
 	about string
 	do    func(ctx context.Context, id int64) (api.Run, error)
-	takes []run.State // the states it acts on
-	means []run.State // those of a selection that names none
-	// apart does one run at a time, in the order given; else many at once.
-	apart bool
+	many  func(ctx context.Context, ids []int64) []error // does it to many at once; nil: one after the other, in order
+	takes []run.State                                    // the states it acts on
+	means []run.State                                    // those of a selection that names none
 	// newestFirst is the order of a selection.
 	newestFirst bool
 }
@@ -34,15 +32,15 @@ func (s *Server) actions() []action {
 	final := []run.State{run.Succeeded, run.Failed, run.Canceled, run.Skipped}
 	do := s.backend.Actions
 	return []action{
-		{name: api.Cancel, about: "End a run", do: do.Cancel, takes: active, means: active},
+		{name: api.Cancel, about: "End a run", do: do.Cancel, many: do.CancelAll, takes: active, means: active},
 		{
-			name: api.Retry, about: "Make a new run of a final one", do: do.Retry, apart: true,
+			name: api.Retry, about: "Make a new run of a final one", do: do.Retry,
 			takes: final, means: []run.State{run.Failed, run.Canceled},
 		},
 		// The last one bumped is in front: newest first leaves the oldest there.
 		{
 			name: api.Bump, about: "Move a queued run to the head of its pool's queue", do: do.Bump,
-			apart: true, newestFirst: true, takes: queued, means: queued,
+			newestFirst: true, takes: queued, means: queued,
 		},
 	}
 }
@@ -72,46 +70,48 @@ func (s *Server) actAll(ctx context.Context, a action, sel api.Selection) (api.A
 		return api.Acted{}, err
 	}
 	acted := api.Acted{Runs: []api.Run{}, Refused: []api.Refused{}}
+	if len(ids) > 0 && sel.Limit > 0 && len(ids) >= sel.Limit {
+		acted.Next = slices.Min(ids)
+	}
 	if sel.DryRun {
 		acted.Count = len(ids)
 		return acted, nil
 	}
-	tally := &tally{acted: &acted}
-	gate := make(chan struct{}, cancelers)
-	if a.apart {
-		gate = make(chan struct{}, 1)
-	}
-	var group sync.WaitGroup
-	for _, id := range ids {
-		gate <- struct{}{}
-		group.Go(func() {
-			defer func() { <-gate }()
+	if a.many == nil {
+		for _, id := range ids {
 			r, err := a.do(ctx, id)
-			tally.add(id, r, err)
-		})
+			note(&acted, id, err, func() (api.Run, error) { return r, nil })
+		}
+		return acted, ctx.Err()
 	}
-	group.Wait()
+	for step := range slices.Chunk(ids, cancelers) {
+		for i, err := range a.many(ctx, step) {
+			note(&acted, step[i], err, func() (api.Run, error) {
+				r, err := s.backend.Runs.Run(ctx, step[i])
+				return r.Run, err
+			})
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
 	slices.SortFunc(acted.Runs, func(x, y api.Run) int { return int(x.ID - y.ID) })
 	return acted, ctx.Err()
 }
 
-// tally collects what became of each run.
-type tally struct {
-	mu    sync.Mutex
-	acted *api.Acted
-}
-
-func (t *tally) add(id int64, r api.Run, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// note takes down what became of one run, which is read where it is to be shown.
+func note(acted *api.Acted, id int64, err error, read func() (api.Run, error)) {
 	if err != nil {
 		p := problemOf(err)
-		t.acted.Refused = append(t.acted.Refused, api.Refused{ID: id, Code: p.Code, Detail: p.Detail})
+		acted.Refused = append(acted.Refused, api.Refused{ID: id, Code: p.Code, Detail: p.Detail})
 		return
 	}
-	t.acted.Count++
-	if len(t.acted.Runs) < api.MaxPage {
-		t.acted.Runs = append(t.acted.Runs, r)
+	acted.Count++
+	if len(acted.Runs) >= api.MaxPage {
+		return
+	}
+	if r, err := read(); err == nil {
+		acted.Runs = append(acted.Runs, r)
 	}
 }
 
@@ -126,7 +126,7 @@ func (s *Server) selected(ctx context.Context, a action, sel api.Selection) ([]i
 	case !filtered:
 		return nil, Invalid("nothing is selected", "name runs, or a batch, job, pool or state")
 	}
-	f := run.Filter{Batch: sel.Batch, Job: sel.Job, Pool: sel.Pool, States: states(sel.State), Limit: api.MaxPage}
+	f := run.Filter{Batch: sel.Batch, Job: sel.Job, Pool: sel.Pool, States: states(sel.State), Limit: api.MaxPage, Before: sel.Before}
 	if f.States == nil {
 		f.States = a.means
 	}
@@ -136,17 +136,21 @@ func (s *Server) selected(ctx context.Context, a action, sel api.Selection) ([]i
 	if err := s.checkNames(ctx, sel.Job, sel.Pool, sel.Batch); err != nil {
 		return nil, err
 	}
-	ids, err := s.pages(ctx, f)
+	ids, err := s.pages(ctx, f, sel.Limit)
 	if !a.newestFirst {
 		slices.Reverse(ids)
 	}
 	return ids, err
 }
 
-// pages lists the ids of all runs that the filter lets through, newest first.
-func (s *Server) pages(ctx context.Context, f run.Filter) ([]int64, error) {
+// pages lists the ids of all runs that the filter lets through, or at most so
+// many, newest first.
+func (s *Server) pages(ctx context.Context, f run.Filter, most int) ([]int64, error) {
 	var ids []int64
 	for {
+		if most > 0 {
+			f.Limit = min(api.MaxPage, most-len(ids))
+		}
 		page, err := s.backend.Runs.Runs(ctx, f)
 		if err != nil {
 			return nil, err
@@ -154,7 +158,7 @@ func (s *Server) pages(ctx context.Context, f run.Filter) ([]int64, error) {
 		for i := range page {
 			ids = append(ids, page[i].ID)
 		}
-		if len(page) < f.Limit {
+		if len(page) < f.Limit || len(ids) == most {
 			return ids, nil
 		}
 		f.Before = page[len(page)-1].ID

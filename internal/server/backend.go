@@ -59,12 +59,13 @@ type OutputRequest struct {
 	Follow  bool
 }
 
-// Actions does things to single runs; each is durable when it returns. Cancel
-// is called for many runs at once, the others in order.
+// Actions does things to single runs; each is durable when it returns.
 type Actions interface {
 	// Cancel ends a queued run, or asks a running one to stop. A final run is
 	// run.ErrStale.
 	Cancel(ctx context.Context, id int64) (api.Run, error)
+	// CancelAll does that to many runs and says what became of each.
+	CancelAll(ctx context.Context, ids []int64) []error
 	// Retry makes a new run of a final one.
 	Retry(ctx context.Context, id int64) (api.Run, error)
 	// Bump moves a queued run to the head of its pool's queue.

@@ -127,8 +127,16 @@ func (f *fake) act(verb string, id int64) (api.Run, error) {
 }
 
 func (f *fake) Cancel(_ context.Context, id int64) (api.Run, error) { return f.act("cancel", id) }
-func (f *fake) Retry(_ context.Context, id int64) (api.Run, error)  { return f.act("retry", id) }
-func (f *fake) Bump(_ context.Context, id int64) (api.Run, error)   { return f.act("bump", id) }
+func (f *fake) CancelAll(ctx context.Context, ids []int64) []error {
+	errs := make([]error, len(ids))
+	for i, id := range ids {
+		_, errs[i] = f.Cancel(ctx, id)
+	}
+	return errs
+}
+
+func (f *fake) Retry(_ context.Context, id int64) (api.Run, error) { return f.act("retry", id) }
+func (f *fake) Bump(_ context.Context, id int64) (api.Run, error)  { return f.act("bump", id) }
 
 func (f *fake) Jobs(context.Context) ([]api.Job, error) {
 	return []api.Job{{Name: "nightly", Schedule: []string{}, DefinedAt: api.Text("config.yaml:7")}}, f.note("jobs")

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -354,5 +355,28 @@ func TestListen(t *testing.T) {
 	}
 	if _, err := Listen(t.Context(), filepath.Join(dir, strings.Repeat("long/", 30), "poold.sock")); err == nil || !strings.Contains(err.Error(), "characters") {
 		t.Errorf("with a long path: %v", err)
+	}
+}
+
+func TestCancellingStepByStep(t *testing.T) {
+	f := newFake()
+	for id := range int64(7) {
+		f.put(id+1, run.Queued, 0)
+	}
+	_, client := serve(t, f)
+	var got []int64
+	sel := api.Selection{State: "queued", Limit: 3}
+	for more := true; more; more = sel.Before > 0 {
+		acted, err := client.ActAll(t.Context(), api.Cancel, sel)
+		if err != nil || acted.Count != len(acted.Runs) || acted.Count > 3 {
+			t.Fatalf("got %+v, %v", acted, err)
+		}
+		for _, r := range acted.Runs {
+			got = append(got, r.ID)
+		}
+		sel.Before = acted.Next
+	}
+	if want := []int64{5, 6, 7, 2, 3, 4, 1}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
