@@ -15,6 +15,7 @@ var layers = []string{
 	"internal/config",
 	"internal/server",
 	"internal/api",
+	"internal/why",
 	"internal/scheduler",
 	"internal/dispatch",
 	"internal/pool",
@@ -81,6 +82,7 @@ var rules = []struct{ from, mustNot, because string }{
 	{"internal/proc", ours, leaf},
 	{"internal/api", ours, "others may import it to speak to a daemon; the wire must not move with what is behind it"},
 
+	{"internal/why", "os/exec net net/http database/sql/driver internal/sqlite internal/dispatch internal/config", "it makes sentences of values, and its tests are tables"},
 	{"internal/run", "database/sql/driver", "the state machine is pure"},
 	{"internal/scheduler", "database/sql/driver internal/sqlite", twoLedgers},
 	{"internal/dispatch", "database/sql/driver internal/sqlite", twoLedgers},

@@ -53,7 +53,7 @@ Exit status: 0 done; 1 it failed, or with --wait a run did not succeed;
 		root.AddGroup(&group)
 	}
 	root.SetHelpCommandGroupID(groupOther)
-	addGroup(root, groupLook, a.statusCommand(), a.psCommand(), a.failedCommand(), a.runsCommand(), a.showCommand(), a.logsCommand(), a.statsCommand(), a.nextCommand())
+	addGroup(root, groupLook, a.statusCommand(), a.psCommand(), a.failedCommand(), a.runsCommand(), a.showCommand(), a.logsCommand(), a.whyCommand(), a.statsCommand(), a.nextCommand())
 	addGroup(root, groupAct, a.runCommand(), a.batchCommand(), a.cancelCommand(), a.retryCommand(), a.bumpCommand(), a.waitCommand())
 	addGroup(root, groupHost, a.jobsCommand(), a.catCommand(), a.jobCommand(), a.poolsCommand(), a.poolCommand(), a.pauseCommand(), a.resumeCommand(), a.drainCommand())
 	addGroup(root, groupConfig, a.checkCommand(), a.reloadCommand())
@@ -91,7 +91,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 // unbuiltCommands are reserved: they say so, and do not pass for mistyped.
 func unbuiltCommands() []*cobra.Command {
 	var list []*cobra.Command
-	for _, name := range []string{"import", "top", "why", "backup"} {
+	for _, name := range []string{"import", "top", "backup"} {
 		list = append(list, &cobra.Command{
 			Use: name, Hidden: true, DisableFlagParsing: true,
 			RunE: func(*cobra.Command, []string) error {

@@ -27,7 +27,7 @@ type backend struct{ d *Daemon }
 func (d *Daemon) backend() server.Backend {
 	b := &backend{d}
 	return server.Backend{
-		Runs: b, Stats: b, Actions: b, Jobs: b, Starter: b, JobHold: b, Pools: b, Control: b, Host: b, Hold: b,
+		Runs: b, Stats: b, Why: b, Actions: b, Jobs: b, Starter: b, JobHold: b, Pools: b, Control: b, Host: b, Hold: b,
 	}
 }
 

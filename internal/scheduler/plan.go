@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"math/rand/v2"
-	"strconv"
 	"time"
 
 	"github.com/poold/poold/internal/jobs"
@@ -126,7 +125,7 @@ func oneByOne(rule jobs.Overlap) jobs.Overlap {
 // newRun is the run of an occurrence at its time.
 func newRun(def *jobs.Definition, mark run.Watermark, at time.Time, c circumstances) run.New {
 	n := run.New{
-		Key: occurrenceKey(def.Name, at, mark.Epoch), State: run.Queued, Trigger: run.TriggerSchedule,
+		Key: run.OccurrenceKey(def.Name, at, mark.Epoch), State: run.Queued, Trigger: run.TriggerSchedule,
 		Priority: def.Priority, Overlap: def.Overlap, ScheduledAt: at,
 		DueAt: at.Add(c.splay + c.jitter(time.Duration(def.Jitter))),
 	}
@@ -139,7 +138,7 @@ func newRun(def *jobs.Definition, mark run.Watermark, at time.Time, c circumstan
 // skippedRow stands for all occurrences from first to last.
 func skippedRow(def *jobs.Definition, mark run.Watermark, why run.Reason, first, last time.Time, count int) run.New {
 	return run.New{
-		Key: occurrenceKey(def.Name, first, mark.Epoch), State: run.Skipped, Reason: why, Trigger: run.TriggerSchedule,
+		Key: run.OccurrenceKey(def.Name, first, mark.Epoch), State: run.Skipped, Reason: why, Trigger: run.TriggerSchedule,
 		Priority: def.Priority, ScheduledAt: first, Until: last, Count: count,
 	}
 }
@@ -152,16 +151,6 @@ func rebootRun(def *jobs.Definition, boot string, c circumstances) run.New {
 		n.State, n.Reason = run.Skipped, c.skip
 	}
 	return n
-}
-
-// occurrenceKey names an occurrence once and for all. The epoch tells apart the
-// two times that a clock which was set back names the same instant.
-func occurrenceKey(job string, at time.Time, epoch int) string {
-	key := job + "@" + at.UTC().Format(time.RFC3339)
-	if epoch > 0 {
-		key += "#" + strconv.Itoa(epoch)
-	}
-	return key
 }
 
 // submissions makes what is enqueued: all runs at once, or, for a job with

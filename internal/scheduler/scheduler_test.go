@@ -406,7 +406,7 @@ func TestAJobThatCannotBeRecordedHoldsUpNoOther(t *testing.T) {
 		// A batch of another job has taken the name of the occurrence's.
 		taken := run.Submission{
 			Def: every("stranger", "@reboot"), Runs: []run.New{{State: run.Queued}}, Batch: true,
-			BatchKey: occurrenceKey("barred", time.Now().UTC().Truncate(24*time.Hour).Add(time.Minute), 0),
+			BatchKey: run.OccurrenceKey("barred", time.Now().UTC().Truncate(24*time.Hour).Add(time.Minute), 0),
 		}
 		if _, err := h.ledger.Enqueue(context.Background(), []run.Submission{taken}, time.Now()); err != nil {
 			t.Fatal(err)

@@ -20,6 +20,7 @@ type Backend struct {
 	Stats   Stats
 	Actions Actions
 	Jobs    Jobs
+	Why     Why
 	Starter Starter
 	JobHold JobHold
 	Pools   Pools
@@ -90,6 +91,21 @@ type OccurrenceQuery struct {
 	From  time.Time // inclusive
 	Until time.Time // exclusive; zero: no end
 	Count int       // per job; 0: no limit, only with Until
+}
+
+// Why tells what became of due moments.
+type Why interface {
+	// Why answers for one moment of a job, or for those of a span. A job that is
+	// neither configured nor in the ledger is an error of UnknownName.
+	Why(ctx context.Context, job string, q WhyQuery) (api.Why, error)
+}
+
+// WhyQuery selects moments: At alone, or the newest Limit of a span.
+type WhyQuery struct {
+	At    time.Time
+	Since time.Time // inclusive; zero: as far back as the limit goes
+	Until time.Time // exclusive; zero: now
+	Limit int
 }
 
 // MaxOccurrences is the most that one answer lists of all jobs together. A

@@ -33,6 +33,7 @@ type fake struct {
 	err     error // what the next call returns
 	filter  run.Filter
 	query   OccurrenceQuery
+	why     WhyQuery
 	resize  ResizeRequest
 	start   StartRequest
 	hold    Hold
@@ -43,7 +44,14 @@ func newFake() *fake {
 }
 
 func (f *fake) backend() Backend {
-	return Backend{Runs: f, Stats: f, Actions: f, Jobs: f, Starter: f, JobHold: f, Pools: f, Control: f, Host: f, Hold: f}
+	return Backend{Runs: f, Stats: f, Actions: f, Jobs: f, Why: f, Starter: f, JobHold: f, Pools: f, Control: f, Host: f, Hold: f}
+}
+
+func (f *fake) Why(_ context.Context, job string, q WhyQuery) (api.Why, error) {
+	f.mu.Lock()
+	f.why = q
+	f.mu.Unlock()
+	return api.Why{Job: job}, f.note("why %s", job)
 }
 
 func (f *fake) note(format string, args ...any) error {

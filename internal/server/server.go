@@ -125,6 +125,7 @@ func (s *Server) routes(version string) http.Handler {
 
 	s.runRoutes(routes)
 	s.statsRoutes(routes)
+	s.whyRoutes(routes)
 	s.actionRoutes(routes)
 	s.jobRoutes(routes)
 	s.poolRoutes(routes)

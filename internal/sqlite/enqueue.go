@@ -185,7 +185,7 @@ func (s *submission) admit(n *run.New, r *run.Run) error {
 			return refuse(&run.ConflictError{Job: r.Job, Run: v.inWay[0]})
 		}
 		r.State, r.Reason = run.Skipped, run.ReasonOverlap
-		r.Error = fmt.Sprintf("run %d was not done", v.inWay[0])
+		r.Error = run.InTheWayError(v.inWay[0])
 		return nil
 	case run.AdmitReplace:
 		s.got.Replace = append(s.got.Replace, v.inWay...)

@@ -87,7 +87,7 @@ func (l *Ledger) LastLife(ctx context.Context) (start, stop run.Event, alive tim
 		if n, err := strconv.ParseInt(beat, 10, 64); err == nil {
 			alive = time.Unix(0, n).UTC()
 		}
-		last, err := one(ctx, c, instant, "SELECT at FROM clock ORDER BY id DESC LIMIT 1")
+		last, err := one(ctx, c, instant, "SELECT enqueued_at FROM runs WHERE id = (SELECT max(id) FROM runs)")
 		if err != nil {
 			return err
 		}
