@@ -15,7 +15,7 @@ import (
 
 const about = `poold's scheduler beside the runners of robfig/cron v3 and of gocron v2, each in a
 process of its own, with 10 and with 100,000 jobs. Ten are due each second, the
-others on the first of July. The clock is virtual (` + "`testing/synctest`" + `): no time
+others on the first of July (a quick run has 20,000). The clock is virtual (` + "`testing/synctest`" + `): no time
 passes between two seconds, so that what is counted is the CPU time of what is
 due and nothing else. It ends when a due run is handed to what would execute it:
 an empty function there, a queue that counts here. That poold's runs are on the
@@ -38,8 +38,13 @@ const moreToDo = "It decides from the job's watermark up to now (what was missed
 
 var peers = []string{"robfig/cron", "gocron"}
 
-func rowOf(who string, jobs int) string {
-	return fmt.Sprintf("%s, %s jobs", who, suite.Number(float64(jobs)))
+func rowOf(who string, jobs int) string { return who + ", " + text(jobs) }
+
+func text(jobs int) string {
+	if jobs == manyJobs {
+		return "100,000 jobs"
+	}
+	return fmt.Sprint(jobs, " jobs")
 }
 
 func fires() suite.Group {
@@ -53,7 +58,7 @@ func fires() suite.Group {
 	for _, jobs := range []int{fewJobs, manyJobs} {
 		for _, who := range append([]string{"poold"}, peers...) {
 			g.Rows = append(g.Rows, suite.Row{Name: rowOf(who, jobs), Measure: func(ctx context.Context, r *suite.Round) error {
-				n := min(jobs, r.Pick(manyJobs, manyJobs, 1000))
+				n := min(jobs, r.Pick(manyJobs, manyJobs/5, 1000))
 				cost, err := fireOf(ctx, r, who, n, r.Pick(1000, 300, 20))
 				r.Note("", cost)
 				return err
@@ -62,7 +67,7 @@ func fires() suite.Group {
 		for _, peer := range peers {
 			g.Asks = append(g.Asks, suite.Ask{
 				Row: rowOf("poold", jobs), Over: rowOf(peer, jobs), Bound: moreToDo,
-				Plot: "a due run: " + peer + ", " + suite.Number(float64(jobs)) + " jobs",
+				Plot: "a due run: " + peer + ", " + text(jobs),
 			})
 		}
 	}
@@ -90,16 +95,21 @@ func fireOf(ctx context.Context, r *suite.Round, who string, jobs, seconds int) 
 func loads() suite.Group {
 	g := suite.Group{
 		Name: "Loading 100,000 jobs",
-		About: "poold reads and checks a YAML file of them, each with a command and a schedule of its own,\n" +
-			"and gives them to the scheduler. The others are handed the expressions, and functions. What is\n" +
-			"left is the live memory of the loaded jobs; the peak is that of the whole process.",
+		About: "All but ten are due once a day, at one of its minutes. poold reads and checks YAML files of them,\n" +
+			"each with a command of its own, and gives them to the scheduler; the others are handed the\n" +
+			"expressions, and functions. What is left is the live memory of the loaded jobs; the peak is that\n" +
+			"of the whole process.",
 		Rounds: 3, Quick: 1,
 		Figures: []suite.Figure{{Name: "time", Unit: "s"}, {Name: "left", Unit: "MB"}, {Name: "peak resident", Unit: "MB"}},
-		Asks:    []suite.Ask{{Figure: "time", Want: 3}, {Figure: "left", Want: 100}},
+		Asks: []suite.Ask{
+			{Figure: "time", Want: 3, Bound: "A profile: a quarter is the parser of YAML, a fifth the garbage collector; the rest\n" +
+				"lays defaults below each job, checks it and takes its hash."},
+			{Figure: "left", Want: 100, Bound: "Of 1,300 bytes a job 900 are its definition, with its texts, and 350 its place in the scheduler."},
+		},
 	}
 	for _, who := range append([]string{"poold"}, peers...) {
 		g.Rows = append(g.Rows, suite.Row{Name: who, Measure: func(ctx context.Context, r *suite.Round) error {
-			got, err := r.Alone(ctx, "load", who, strconv.Itoa(r.Pick(manyJobs, manyJobs, 1000)))
+			got, err := r.Alone(ctx, "load", who, strconv.Itoa(r.Pick(manyJobs, manyJobs/5, 1000)))
 			if err != nil {
 				return err
 			}
@@ -112,11 +122,16 @@ func loads() suite.Group {
 	return g
 }
 
-// expression is when job i is due: each second, or on a moment of the first of
-// July.
-func expression(i int) string {
+// expression is when job i is due: each second, or at a minute of a day, which
+// is any or the first of July.
+func expression(i int, day string) string {
 	if i < fewJobs {
 		return "* * * * * *"
 	}
-	return fmt.Sprintf("%d %d %d 1 7 *", i/1440%60, i%60, i/60%24)
+	return fmt.Sprintf("0 %d %d %s", i%60, i/60%24, day)
 }
+
+const (
+	anyDay = "* * *"
+	oneDay = "1 7 *" // no day on which a measurement takes place
+)

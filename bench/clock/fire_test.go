@@ -39,7 +39,7 @@ func fire(t *testing.T, who string, jobs, seconds int) (cost float64) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var due atomic.Int64
-		r, err := newRunner(t.Context(), who, jobs, &due)
+		r, err := newRunner(t.Context(), who, jobs, oneDay, &due)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,7 @@ func load(ctx context.Context, args []string, note func(string, float64)) error 
 	var due atomic.Int64
 	before := live()
 	began := time.Now()
-	r, err := newRunner(ctx, args[0], jobs, &due)
+	r, err := newRunner(ctx, args[0], jobs, anyDay, &due)
 	if err != nil {
 		return err
 	}

@@ -25,15 +25,16 @@ type runner interface {
 	stop()
 }
 
-// newRunner makes a runner with so many jobs.
-func newRunner(ctx context.Context, who string, jobs int, due *atomic.Int64) (runner, error) {
+// newRunner makes a runner with so many jobs, ten of which are due each second,
+// and the others on a day.
+func newRunner(ctx context.Context, who string, jobs int, day string, due *atomic.Int64) (runner, error) {
 	switch who {
 	case "poold":
-		return newPoold(ctx, jobs, due)
+		return newPoold(ctx, jobs, day, due)
 	case "robfig/cron":
-		return newRobfig(jobs, due)
+		return newRobfig(jobs, day, due)
 	case "gocron":
-		return newGocron(jobs, due)
+		return newGocron(jobs, day, due)
 	}
 	return nil, fmt.Errorf("no runner %q", who)
 }
@@ -46,13 +47,13 @@ type poold struct {
 	end   context.CancelFunc
 }
 
-func newPoold(ctx context.Context, jobs int, due *atomic.Int64) (*poold, error) {
+func newPoold(ctx context.Context, jobs int, day string, due *atomic.Int64) (*poold, error) {
 	dir, err := os.MkdirTemp("", "jobs")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	if err := writeConfig(dir, jobs); err != nil {
+	if err := writeConfig(dir, day, jobs); err != nil {
 		return nil, err
 	}
 	c, err := config.Load(config.Options{
@@ -76,7 +77,7 @@ func newPoold(ctx context.Context, jobs int, due *atomic.Int64) (*poold, error) 
 const jobsOfFile = 10_000
 
 // writeConfig writes a configuration of so many jobs into a folder.
-func writeConfig(dir string, jobs int) error {
+func writeConfig(dir, day string, jobs int) error {
 	main := "time_zone: UTC\ninclude: [part*.yaml]\n"
 	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(main), 0o600); err != nil {
 		return err
@@ -85,7 +86,7 @@ func writeConfig(dir string, jobs int) error {
 		var text strings.Builder
 		text.WriteString("jobs:\n")
 		for i := first; i < min(first+jobsOfFile, jobs); i++ {
-			fmt.Fprintf(&text, "  job-%06d: {schedule: %q, with: {command: [/usr/bin/do, --number, \"%d\"]}}\n", i, expression(i), i)
+			fmt.Fprintf(&text, "  job-%06d: {schedule: %q, with: {command: [/usr/bin/do, --number, \"%d\"]}}\n", i, expression(i, day), i)
 		}
 		name := fmt.Sprintf("part%03d.yaml", first/jobsOfFile)
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text.String()), 0o600); err != nil {
@@ -128,10 +129,10 @@ func (*poold) DeleteWatermarks(context.Context, []string) error { return nil }
 
 type robfig struct{ *cron.Cron }
 
-func newRobfig(jobs int, due *atomic.Int64) (robfig, error) {
+func newRobfig(jobs int, day string, due *atomic.Int64) (robfig, error) {
 	c := cron.New(cron.WithSeconds(), cron.WithLocation(time.UTC))
 	for i := range jobs {
-		if _, err := c.AddFunc(expression(i), func() { due.Add(1) }); err != nil {
+		if _, err := c.AddFunc(expression(i, day), func() { due.Add(1) }); err != nil {
 			return robfig{}, err
 		}
 	}
@@ -143,13 +144,13 @@ func (r robfig) stop()  { <-r.Stop().Done() }
 
 type goCron struct{ gocron.Scheduler }
 
-func newGocron(jobs int, due *atomic.Int64) (goCron, error) {
+func newGocron(jobs int, day string, due *atomic.Int64) (goCron, error) {
 	s, err := gocron.NewScheduler(gocron.WithLocation(time.UTC))
 	if err != nil {
 		return goCron{}, err
 	}
 	for i := range jobs {
-		if _, err := s.NewJob(gocron.CronJob(expression(i), true), gocron.NewTask(func() { due.Add(1) })); err != nil {
+		if _, err := s.NewJob(gocron.CronJob(expression(i, day), true), gocron.NewTask(func() { due.Add(1) })); err != nil {
 			return goCron{}, err
 		}
 	}

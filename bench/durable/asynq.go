@@ -65,7 +65,7 @@ func (p *peers) asynq(servers, jobs int) func(context.Context, *suite.Round) err
 			return err
 		}
 		defer func() { err = errors.Join(err, p.redis.server.Stop()) }()
-		return measureAsynq(ctx, r, opt, servers, r.Pick(jobs, jobs/4, 200))
+		return measureAsynq(ctx, r, opt, servers, r.Pick(jobs, jobs/5, 200))
 	}
 }
 

@@ -33,6 +33,10 @@ const (
 	manyServer = "asynq, eight servers"
 )
 
+// oneWriter is what a profile of poold's benchmark says.
+const oneWriter = "Of poold's side, the ledger's one writer takes 35 µs of CPU for a life and waits 16 µs for the disk,\n" +
+	"so that it ends at 20,000 lives/s on the machine this was written on; each keeps its row and its history."
+
 // peers are the servers that peers need.
 type peers struct {
 	postgres postgres
@@ -71,8 +75,8 @@ func (p *peers) oneByOne() suite.Group {
 			{Want: 12_000},
 			{Over: onSQLite, Want: 5, Plot: "durable lifecycles: River on SQLite"},
 			{Over: onPostgres, Want: 5, Plot: "durable lifecycles: River on PostgreSQL"},
-			{Over: oneServer, Want: 5, Plot: "durable lifecycles: asynq with fsync"},
-			{Over: manyServer, Want: 5},
+			{Over: oneServer, Want: 5},
+			{Over: manyServer, Want: 5, Plot: "durable lifecycles: asynq, eight servers", Bound: oneWriter + " Redis appends to one file and deletes what has ended."},
 			{Over: alone},
 		},
 	}
@@ -88,7 +92,11 @@ func (p *peers) inBulk() suite.Group {
 			{Name: onSQLite, Measure: riverOnSQLite(way{jobs: 5000, bulk: true, cooldown: time.Millisecond})},
 			{Name: onPostgres, Needs: needsPostgres, Measure: p.riverOnPostgres(way{jobs: 20_000, bulk: true, cooldown: time.Millisecond})},
 		},
-		Asks: []suite.Ask{{Over: onSQLite, Want: 5}, {Over: onPostgres, Want: 5}},
+		Asks: []suite.Ask{
+			{Over: onSQLite, Want: 5},
+			{Over: onPostgres, Want: 5, Bound: oneWriter + " River copies the bulk in with one statement, and starts and\n" +
+				"finishes dozens of jobs with one."},
+		},
 	}
 }
 

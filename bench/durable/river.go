@@ -77,7 +77,7 @@ func (p *peers) riverOnPostgres(how way) func(context.Context, *suite.Round) err
 
 // measureRiver measures the lives of some jobs.
 func measureRiver[Tx any](ctx context.Context, r *suite.Round, driver riverdriver.Driver[Tx], how way) error {
-	jobs := r.Pick(how.jobs, how.jobs/4, 200)
+	jobs := r.Pick(how.jobs, how.jobs/5, 200)
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: quiet})
 	if err != nil {
