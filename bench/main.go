@@ -106,7 +106,9 @@ func measure(ctx context.Context, on *rig.Rig, chosen []suite.Suite, write bool)
 	rep := report.Report{Rig: on}
 	var failed error
 	for i := range chosen {
+		from := time.Now()
 		m, err := chosen[i].Measure(ctx, on, say)
+		say("%s: took %s", chosen[i].Name, time.Since(from).Round(time.Second))
 		failed = errors.Join(failed, err)
 		if ctx.Err() != nil {
 			return failed

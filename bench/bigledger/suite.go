@@ -38,12 +38,15 @@ func Suite() suite.Suite {
 				"and for how long removing a day's runs holds writers up at most.",
 			Open: m.open, Close: m.remove,
 			Figures: []suite.Figure{
-				{Name: "ready", Unit: "ms"}, {Name: "first start", Unit: "ms"},
-				{Name: "peak resident", Unit: "MB"}, {Name: "worst stall", Unit: "ms"},
+				{Name: "ready", Unit: "ms"},
+				{Name: "first start", Unit: "ms"},
+				{Name: "peak resident", Unit: "MB"},
+				{Name: "worst stall", Unit: "ms"},
 			},
 			Rows: []suite.Row{{Name: "poold", Measure: m.reopen}, {Name: "retention", Measure: m.prune}},
 			Asks: []suite.Ask{
-				{Figure: "first start", Want: 1000}, {Figure: "peak resident", Want: 64},
+				{Figure: "first start", Want: 1000},
+				{Figure: "peak resident", Want: 64},
 				{Row: "retention", Figure: "worst stall", Want: 100},
 			},
 		},
