@@ -22,7 +22,9 @@ import (
 	"github.com/poold/poold/bench/memory"
 	"github.com/poold/poold/bench/naps"
 	"github.com/poold/poold/bench/report"
+	"github.com/poold/poold/bench/requests"
 	"github.com/poold/poold/bench/rig"
+	"github.com/poold/poold/bench/spawn"
 	"github.com/poold/poold/bench/suite"
 )
 
@@ -32,6 +34,8 @@ func suites() []suite.Suite {
 		durable.Suite(),
 		clock.Suite(),
 		naps.Suite(),
+		spawn.Suite(),
+		requests.Suite(),
 		memory.Suite(),
 		bigledger.Suite(),
 	}

@@ -3,7 +3,7 @@
 # it compares with is in this module, or comes from Debian, and is left out
 # where it is not installed:
 #
-#   apt-get install postgresql-15 redis-server
+#   apt-get install postgresql-15 redis-server gcc parallel
 #
 #   ./bench/run.sh              all of it, in less than 20 minutes
 #   ./bench/run.sh -quick       smaller, in about two (after the compiler); prints and writes nothing
