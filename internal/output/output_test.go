@@ -427,3 +427,25 @@ func TestFollowEndsWithItsReaderOrContext(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestFoldersAreSpreadWhereTheFileSystemCan(t *testing.T) {
+	s := open(t)
+	f, err := os.Open(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	flags, err := unix.IoctlGetUint32(int(f.Fd()), unix.FS_IOC_GETFLAGS)
+	const extents = 0x00080000 // of ext4 alone
+	if err != nil || flags&extents == 0 {
+		t.Skip("not on ext4")
+	}
+	if flags&0x00020000 == 0 {
+		t.Errorf("the folder's flags are %#x", flags)
+	}
+	silent(t, s, 1, nil)
+	printed(t, s, 2, 1, 0, "x")
+	if got := read(t, s, 2, 1); got != "x" {
+		t.Errorf("got %q", got)
+	}
+}
