@@ -29,28 +29,44 @@ func (d *Dispatcher) Settle(ctx context.Context, registry jobs.Registry) error {
 			return fmt.Errorf("settle run %d: %w", left[i].ID, err)
 		}
 	}
-	d.loading.Go(d.wakeHeld)
+	last, err := d.wakeHeld(ctx, "")
+	if err != nil {
+		return fmt.Errorf("wake held runs: %w", err)
+	}
+	if last != "" {
+		d.loading.Go(func() { d.wakeMore(last) })
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range d.feeds { // it may have been read before that
+		f.rewindLocked()
+	}
 	return nil
 }
 
-// wakeHeld lets one of those go who wait for each resource: the earlier daemon
-// may have died on the way to it. There may be a million of them, so runs that
-// wait for nothing go on meanwhile.
-func (d *Dispatcher) wakeHeld() {
-	skip := func(res run.Resource) bool {
+// wakeHeld lets one of those go who wait for each of the next resources: the
+// earlier daemon may have died on the way to it.
+func (d *Dispatcher) wakeHeld(ctx context.Context, after run.Resource) (last run.Resource, err error) {
+	woken, last, err := d.o.Ledger.WakeAll(ctx, after, func(res run.Resource) bool {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		return d.isHeldLocked(res)
-	}
-	for after, more := run.Resource(""), true; more && d.lifetime.Err() == nil; {
-		woken, last, err := d.o.Ledger.WakeAll(d.lifetime, after, skip)
-		if err != nil && d.lifetime.Err() == nil {
+	})
+	d.offer(woken)
+	return last, err
+}
+
+// wakeMore goes on with the others, of which there may be a million; runs that
+// wait for nothing start meanwhile.
+func (d *Dispatcher) wakeMore(after run.Resource) {
+	for after != "" && d.lifetime.Err() == nil {
+		last, err := d.wakeHeld(d.lifetime, after)
+		if err == nil {
+			after = last
+		} else if d.lifetime.Err() == nil {
 			d.complain("wake held runs", "err", err)
 			d.waitToRetry(d.lifetime)
-			continue
 		}
-		d.offer(woken)
-		after, more = last, last != ""
 	}
 }
 
