@@ -191,8 +191,8 @@ func (p *Pool) shut() {
 	p.closed = true
 	for w := p.blocked.first; w != nil; w = p.blocked.first {
 		p.blocked.remove(w)
-		w.task.release()
-		w.settle(ErrClosed)
+		w.task.taken = false
+		w.ready <- ErrClosed
 	}
 	ts := p.clearLocked()
 	p.dropped += uint64(len(ts))
@@ -209,7 +209,9 @@ func (p *Pool) shut() {
 		if t.Dropped != nil {
 			t.Dropped(ErrClosed)
 		}
-		t.release()
+		p.lock()
+		t.taken = false
+		p.mu.Unlock()
 	}
 }
 

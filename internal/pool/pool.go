@@ -216,11 +216,17 @@ func (p *Pool) Running() []*Task {
 // through the scheduler. The sections are far shorter than that trip, so it
 // pays to come back a few times first.
 func (p *Pool) lock() {
+	if !p.mu.TryLock() {
+		p.lockSlow()
+	}
+}
+
+func (p *Pool) lockSlow() {
 	for range lockTries {
+		for range lockGap {
+		}
 		if p.mu.TryLock() {
 			return
-		}
-		for range lockGap {
 		}
 	}
 	p.mu.Lock()
@@ -236,7 +242,13 @@ const (
 // section that changes something ends here, which keeps the rule that a task
 // that can start always has a worker on its way.
 func (p *Pool) unlock() {
-	p.admitLocked()
+	if p.blocked.first != nil {
+		p.admitLocked()
+	}
+	if p.startableLocked() == 0 || p.busy >= p.size { // as a rule
+		p.mu.Unlock()
+		return
+	}
 	ws := p.wakeLocked()
 	p.mu.Unlock()
 	for _, w := range ws {

@@ -100,11 +100,7 @@ func (w *worker) stopLocked(cause error) *startContext {
 	return w.ctx.Load()
 }
 
-// end ends the context of a task that is over, if there is one. The worker does so
-// before it takes the lock to put the task away, and once more with what
-// finishLocked returns: a goroutine of the task may have asked in between.
-func (c *startContext) end() {
-	if c != nil {
-		c.cancel(nil)
-	}
-}
+// end ends the context of a task that is over. The worker does so before it takes
+// the lock to put the task away, and once more with what finishLocked returns: a
+// goroutine of the task may have asked in between.
+func (c *startContext) end() { c.cancel(nil) }

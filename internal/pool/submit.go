@@ -3,7 +3,6 @@ package pool
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -13,13 +12,12 @@ import (
 // tasks wait as may, with ErrClosed after Close, and with ErrBusy when t is
 // queued or running already. It allocates nothing for the task.
 func (p *Pool) Submit(t *Task) error {
-	if err := t.claim(p); err != nil {
+	if err := t.check(p); err != nil {
 		return err
 	}
 	p.lock()
 	if err := p.refusalLocked(t); err != nil {
 		p.mu.Unlock()
-		t.release()
 		return err
 	}
 	p.pushLocked(t)
@@ -30,13 +28,14 @@ func (p *Pool) Submit(t *Task) error {
 // SubmitBatch queues all of ts, in their order, or none of them. A batch that is
 // larger than what may wait is refused with ErrFull even by an idle pool.
 func (p *Pool) SubmitBatch(ts []*Task) error {
-	if err := claimAll(p, ts); err != nil {
-		return err
+	for i, t := range ts {
+		if err := t.check(p); err != nil {
+			return fmt.Errorf("task %d of the batch: %w", i, err)
+		}
 	}
 	p.lock()
-	if err := p.refusalLocked(ts...); err != nil {
+	if err := p.takeAllLocked(ts); err != nil {
 		p.mu.Unlock()
-		releaseAll(ts)
 		return err
 	}
 	for _, t := range ts {
@@ -46,19 +45,26 @@ func (p *Pool) SubmitBatch(ts []*Task) error {
 	return nil
 }
 
-func claimAll(p *Pool, ts []*Task) error {
+// takeAllLocked takes the records of a batch, or none of them: one that is in
+// it twice is busy the second time.
+func (p *Pool) takeAllLocked(ts []*Task) error {
 	for i, t := range ts {
-		if err := t.claim(p); err != nil {
-			releaseAll(ts[:i])
-			return fmt.Errorf("task %d of the batch: %w", i, err)
+		if !t.freeLocked(p) {
+			giveBack(ts[:i])
+			return fmt.Errorf("task %d of the batch: %w", i, ErrBusy)
 		}
+		t.taken = true
 	}
-	return nil
+	err := p.closedOrFullLocked(ts)
+	if err != nil {
+		giveBack(ts)
+	}
+	return err
 }
 
-func releaseAll(ts []*Task) {
+func giveBack(ts []*Task) {
 	for _, t := range ts {
-		t.release()
+		t.taken = false
 	}
 }
 
@@ -66,42 +72,48 @@ func releaseAll(ts []*Task) {
 // submitters that wait are let in first come first served, whatever the
 // priority of their tasks, and before any later Submit. When ctx ends first t is
 // not queued and the cause is returned; when there is room at once ctx is not
-// looked at.
+// looked at. It allocates nothing either, but for those that wait, now and then.
 func (p *Pool) SubmitWait(ctx context.Context, t *Task) error {
-	if err := t.claim(p); err != nil {
+	if err := t.check(p); err != nil {
 		return err
 	}
 	p.lock()
-	switch err := p.refusalLocked(t); {
+	err := p.refusalLocked(t)
+	switch {
 	case err == nil:
 		p.pushLocked(t)
 		p.unlock()
 		return nil
-	case errors.Is(err, ErrFull):
-	default:
+	case err == ErrFull: //nolint:errorlint // it is never wrapped
+		t.taken = true
+		w := p.blocked.add(t)
 		p.mu.Unlock()
-		t.release()
-		return err
+		return p.waitForRoom(ctx, w)
 	}
-	w := &waiter{task: t, ready: make(chan struct{})}
-	p.blocked.add(w)
 	p.mu.Unlock()
-	return p.waitForRoom(ctx, w)
+	return err
 }
 
 func (p *Pool) waitForRoom(ctx context.Context, w *waiter) error {
 	select {
-	case <-w.ready:
-		return w.err
+	case err := <-w.ready:
+		p.lock()
+		p.blocked.free(w)
+		p.mu.Unlock()
+		return err
 	case <-ctx.Done():
 	}
 	p.lock()
 	defer p.mu.Unlock()
-	if w.settled {
-		return w.err
+	select {
+	case err := <-w.ready: // just as ctx ended
+		p.blocked.free(w)
+		return err
+	default:
 	}
 	p.blocked.remove(w)
-	w.task.release()
+	w.task.taken = false
+	p.blocked.free(w)
 	return fmt.Errorf("wait for room in pool %q: %w", p.name, context.Cause(ctx))
 }
 
@@ -120,7 +132,7 @@ func (p *Pool) Cancel(t *Task) bool {
 	}
 	p.removeLocked(t)
 	p.dropped++
-	t.release()
+	t.taken = false
 	return true
 }
 
@@ -130,15 +142,19 @@ func (p *Pool) Cancel(t *Task) bool {
 // even of a pool of size 0. It counts for its key, past the limit of that, and
 // takes no permit.
 func (p *Pool) Adopt(t *Task) error {
-	if err := t.claim(p); err != nil {
+	if err := t.check(p); err != nil {
 		return err
 	}
 	p.lock()
-	if p.closed {
+	switch {
+	case p.closed:
 		p.mu.Unlock()
-		t.release()
 		return ErrClosed
+	case !t.freeLocked(p):
+		p.mu.Unlock()
+		return ErrBusy
 	}
+	t.taken = true
 	held := min(max(t.Weight, 1), max(p.size, 1))
 	held = min(held, math.MaxInt-p.busy) // all of an unlimited pool, twice
 	w := p.idleLocked()
@@ -153,8 +169,23 @@ func (p *Pool) Adopt(t *Task) error {
 	return nil
 }
 
-// refusalLocked returns why ts cannot be queued, or nil.
-func (p *Pool) refusalLocked(ts ...*Task) error {
+// refusalLocked returns why t cannot be queued, or takes it and returns nil.
+func (p *Pool) refusalLocked(t *Task) error {
+	if !t.freeLocked(p) {
+		return ErrBusy
+	}
+	if p.closed || p.limit > 0 {
+		one := [1]*Task{t}
+		if err := p.closedOrFullLocked(one[:]); err != nil {
+			return err
+		}
+	}
+	t.taken = true
+	return nil
+}
+
+// closedOrFullLocked returns why ts cannot be queued even if they are free.
+func (p *Pool) closedOrFullLocked(ts []*Task) error {
 	if p.closed {
 		return ErrClosed
 	}
@@ -214,18 +245,20 @@ func (p *Pool) removeLocked(t *Task) {
 // clearLocked takes out all tasks and returns them, the best first.
 func (p *Pool) clearLocked() []*Task {
 	ts := p.queue.clear()
-	if p.keys.first == nil {
-		return ts
+	if p.keys.first != nil {
+		for k := p.keys.first; k != nil; k = p.keys.first {
+			ts = append(ts, k.queue.clear()...)
+			p.keys.remove(k)
+			p.weighLocked(k)
+		}
+		p.keyed = 0
+		slices.SortFunc(ts, func(a, b *Task) int {
+			return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.order, b.order))
+		})
 	}
-	for k := p.keys.first; k != nil; k = p.keys.first {
-		ts = append(ts, k.queue.clear()...)
-		p.keys.remove(k)
-		p.weighLocked(k)
+	for _, t := range ts {
+		t.queued = false
 	}
-	p.keyed = 0
-	slices.SortFunc(ts, func(a, b *Task) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.order, b.order))
-	})
 	return ts
 }
 
@@ -252,28 +285,45 @@ func (p *Pool) bestLocked() *Task {
 // waiter is one blocked SubmitWait.
 type waiter struct {
 	task       *Task
-	ready      chan struct{} // closed when settled
-	settled    bool
-	err        error
+	ready      chan error // gets one when settled, and has room for it
 	prev, next *waiter
 }
 
-func (w *waiter) settle(err error) {
-	w.settled, w.err = true, err
-	close(w.ready)
-}
+// keepWaiters is how many records of waiters are kept for reuse.
+const keepWaiters = 64
 
 // waiterList holds the blocked submitters, first come first.
-type waiterList struct{ first, last *waiter }
+type waiterList struct {
+	first, last *waiter
+	spare       *waiter // linked by next
+	spares      int
+}
 
-func (l *waiterList) add(w *waiter) {
-	w.prev = l.last
+func (l *waiterList) add(t *Task) *waiter {
+	w := l.spare
+	if w == nil {
+		w = &waiter{ready: make(chan error, 1)}
+	} else {
+		l.spare, w.next = w.next, nil
+		l.spares--
+	}
+	w.task, w.prev = t, l.last
 	if l.last != nil {
 		l.last.next = w
 	} else {
 		l.first = w
 	}
 	l.last = w
+	return w
+}
+
+// free keeps w for another time. It is off the list, and its channel is empty.
+func (l *waiterList) free(w *waiter) {
+	w.task = nil
+	if l.spares < keepWaiters {
+		w.next, l.spare = l.spare, w
+		l.spares++
+	}
 }
 
 func (l *waiterList) remove(w *waiter) {
@@ -287,6 +337,7 @@ func (l *waiterList) remove(w *waiter) {
 	} else {
 		l.last = w.prev
 	}
+	w.prev, w.next = nil, nil
 }
 
 // admitLocked lets blocked submitters in as far as there is room in the queue. It
@@ -302,6 +353,6 @@ func (p *Pool) admitLocked() {
 		}
 		p.blocked.remove(w)
 		p.pushLocked(w.task)
-		w.settle(nil)
+		w.ready <- nil
 	}
 }

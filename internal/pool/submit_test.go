@@ -170,7 +170,7 @@ func TestSubmitDoesNotOvertakeBlockedSubmitters(t *testing.T) {
 		result := r.submitWait(t.Context(), r.job("blocked", 0, 1))
 		r.lock()
 		r.size = 3
-		got := r.refusalLocked(&r.job("newcomer", 0, 1).Task)
+		got := r.closedOrFullLocked([]*Task{&r.job("newcomer", 0, 1).Task})
 		r.unlock()
 		if got != ErrFull {
 			t.Errorf("a newcomer gets %v, want ErrFull", got)

@@ -33,31 +33,46 @@ type Task struct {
 	// it has returned. It is not called for Cancel, whose caller knows.
 	Dropped func(err error)
 
-	pool atomic.Pointer[Pool] // who has the record, nil if nobody
+	pool atomic.Pointer[Pool] // the last one it was given to, nil if none
 
 	// The rest is guarded by the mutex of that pool.
+	older, newer *Task  // neighbours in its level of the queue
 	order        uint64 // rises with each task submitted
+	taken        bool   // that pool has the record
 	queued       bool
-	older, newer *Task // neighbours in its level of the queue
 }
 
-// claim makes t the record of p, so that no one else can submit it.
-func (t *Task) claim(p *Pool) error {
-	if t == nil || t.Do == nil {
+// check refuses what cannot be submitted to p, whoever has the record.
+func (t *Task) check(p *Pool) error {
+	switch {
+	case t == nil || t.Do == nil:
 		return errors.New("submit a task without Do: set Task.Do first")
-	}
-	if t.Key != nil && t.Key.pool != p {
+	case t.Key != nil && t.Key.pool != p:
 		return errors.New("submit a task with a key of another pool: make one with NewKey of this pool")
-	}
-	if !t.pool.CompareAndSwap(nil, p) {
-		return ErrBusy
+	case t.pool.Load() != p:
+		return t.move(p)
 	}
 	return nil
 }
 
-// release gives the record back. Nothing of t may be touched afterwards: its
-// owner may be using it again.
-func (t *Task) release() { t.pool.Store(nil) }
+// move makes p the pool whose mutex guards t, unless another one has t. No lock
+// may be held. Whether p has it already, it sees under its own.
+func (t *Task) move(p *Pool) error {
+	if t.pool.CompareAndSwap(nil, p) {
+		return nil
+	}
+	from := t.pool.Load()
+	from.lock()
+	defer from.mu.Unlock()
+	if t.pool.Load() != from || t.taken { // somebody else was faster
+		return ErrBusy
+	}
+	t.pool.Store(p)
+	return nil
+}
+
+// freeLocked reports whether p may take t.
+func (t *Task) freeLocked(p *Pool) bool { return t.pool.Load() == p && !t.taken }
 
 // taskList holds tasks in the order they came. The links are in the tasks.
 type taskList struct {

@@ -58,10 +58,8 @@ const (
 // wakeLocked picks the workers to send for after the lock is released. It wakes
 // no more than can start: one for each free place and each waiting task.
 func (p *Pool) wakeLocked() (ws [maxWaking]*worker) {
-	for i := range ws {
-		if p.waking >= maxWaking || p.waking >= p.startableLocked() || p.waking >= p.freeLocked() {
-			return ws
-		}
+	n := min(maxWaking, p.startableLocked(), p.freeLocked()) - p.waking
+	for i := range max(n, 0) {
 		p.waking++
 		ws[i] = p.idleLocked()
 	}
@@ -144,12 +142,16 @@ func (w *worker) run() {
 func (p *Pool) next(w *worker) bool {
 	v := parked
 	if w.ran {
-		w.ctx.Load().end()
+		if c := w.ctx.Load(); c != nil {
+			c.end()
+		}
 		p.lock()
 		late := p.finishLocked(w)
 		v = p.settleLocked(w)
 		p.unlock()
-		late.end()
+		if late != nil {
+			late.end()
+		}
 	}
 	for v == parked {
 		<-w.wake
@@ -237,7 +239,7 @@ func (p *Pool) finishLocked(w *worker) *startContext {
 	if ctx != nil {
 		w.ctx.Store(nil)
 	}
-	t.release()
+	t.taken = false
 	if p.running == 0 {
 		p.quietLocked()
 	}
