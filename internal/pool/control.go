@@ -30,13 +30,36 @@ func (p *Pool) Resize(n int, mode Mode) []*Task {
 	p.size = max(n, 0)
 	victims, ctxs := p.stopLocked(mode)
 	leavers := p.dismissLocked()
+	starters := p.fillLocked()
 	p.unlock()
-	for _, w := range leavers {
-		p.send(w)
-	}
+	sendAll(p, leavers)
+	sendAll(p, starters)
 	// A task may have ended since; its context is its own, so that harms nobody.
 	cancelAll(ctxs, ErrShrunk)
 	return victims
+}
+
+// fillMost bounds how long the lock is held to start tasks after a growth; what
+// fits beyond it is started as after any other change.
+const fillMost = 1024
+
+// fillLocked starts what fits, and returns the workers to be sent to it. Woken
+// one by one, each would come to the lock first.
+func (p *Pool) fillLocked() []*worker {
+	var ws []*worker
+	for t := p.bestLocked(); t != nil && p.fitsLocked(t) && len(ws) < fillMost; t = p.bestLocked() {
+		w := p.idleLocked()
+		p.beginLocked(w, t)
+		p.admitLocked() // who is let in may have the best task
+		ws = append(ws, w)
+	}
+	return ws
+}
+
+func sendAll(p *Pool, ws []*worker) {
+	for _, w := range ws {
+		p.send(w)
+	}
 }
 
 func cancelAll(ctxs []*startContext, cause error) {
@@ -190,8 +213,8 @@ func (p *Pool) shut() {
 	}
 	p.closed = true
 	for w := p.blocked.first; w != nil; w = p.blocked.first {
-		p.blocked.remove(w)
 		w.task.taken = false
+		p.blocked.remove(w)
 		w.ready <- ErrClosed
 	}
 	ts := p.clearLocked()
@@ -202,9 +225,7 @@ func (p *Pool) shut() {
 	}
 	p.mu.Unlock()
 
-	for _, w := range leavers {
-		p.send(w)
-	}
+	sendAll(p, leavers)
 	for _, t := range ts {
 		if t.Dropped != nil {
 			t.Dropped(ErrClosed)

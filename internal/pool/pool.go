@@ -118,6 +118,7 @@ type Pool struct {
 	limit   int
 	onPanic func(*Task, any, []byte)
 	workers sync.WaitGroup // of goroutines
+	waiters sync.Pool      // of *waiter
 	ended   chan struct{}  // closed when the pool is closed and nothing runs
 
 	mu       sync.Mutex
@@ -245,10 +246,14 @@ func (p *Pool) unlock() {
 	if p.blocked.first != nil {
 		p.admitLocked()
 	}
-	if p.startableLocked() == 0 || p.busy >= p.size { // as a rule
+	if p.waking == maxWaking || p.busy >= p.size || p.startableLocked() == 0 { // as a rule
 		p.mu.Unlock()
 		return
 	}
+	p.wakeUnlock()
+}
+
+func (p *Pool) wakeUnlock() {
 	ws := p.wakeLocked()
 	p.mu.Unlock()
 	for _, w := range ws {

@@ -295,3 +295,54 @@ func TestStressSubmitAgainstClose(t *testing.T) {
 		}
 	}
 }
+
+// TestStressKeysAndPermits has producers share keys while somebody else grants
+// permits, and checks from inside the tasks that no key runs more than it may,
+// and that no start was ahead of the permits.
+func TestStressKeysAndPermits(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	const producers, each = 4, 3000
+	p := New(Options{Size: 6})
+	p.SetPermits(0)
+	var granted, started atomic.Int64
+	keys, meters := make([]*Key, 4), make([]meter, 4) // the last one is of no key
+	for i := range 3 {
+		keys[i] = p.NewKey(i + 1)
+	}
+	var wg sync.WaitGroup
+	for i := range producers {
+		wg.Go(func() {
+			rnd := rand.New(rand.NewPCG(uint64(i), 3))
+			for range each {
+				k := rnd.IntN(len(keys))
+				task := &Task{Key: keys[k], Priority: rnd.IntN(3), Do: func(Start) {
+					meters[k].in(1)
+					defer meters[k].out(1)
+					if s, g := started.Add(1), granted.Load(); s > g {
+						t.Errorf("start %d with %d permits", s, g)
+					}
+					runtime.Gosched()
+				}}
+				if err := p.Submit(task); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range producers * each / 10 {
+		granted.Add(10)
+		p.AddPermits(10)
+		runtime.Gosched()
+	}
+	wg.Wait()
+	waitUntil(t, p, func(s Stats) bool { return s.Done == producers*each })
+	for i := range 3 {
+		if got := meters[i].most.Load(); got > int64(i+1) {
+			t.Errorf("%d of a key of %d ran at once", got, i+1)
+		}
+	}
+	if left := p.AddPermits(0); left != 0 || p.Stats().Held != 0 {
+		t.Errorf("%d permits left and %d held at the end", left, p.Stats().Held)
+	}
+	closePool(t, p)
+}

@@ -86,7 +86,12 @@ func (p *Pool) SubmitWait(ctx context.Context, t *Task) error {
 		return nil
 	case err == ErrFull: //nolint:errorlint // it is never wrapped
 		t.taken = true
-		w := p.blocked.add(t)
+		w, _ := p.waiters.Get().(*waiter)
+		if w == nil {
+			w = &waiter{ready: make(chan error, 1)}
+		}
+		w.task = t
+		p.blocked.add(w)
 		p.mu.Unlock()
 		return p.waitForRoom(ctx, w)
 	}
@@ -97,9 +102,7 @@ func (p *Pool) SubmitWait(ctx context.Context, t *Task) error {
 func (p *Pool) waitForRoom(ctx context.Context, w *waiter) error {
 	select {
 	case err := <-w.ready:
-		p.lock()
-		p.blocked.free(w)
-		p.mu.Unlock()
+		p.waiters.Put(w)
 		return err
 	case <-ctx.Done():
 	}
@@ -107,13 +110,12 @@ func (p *Pool) waitForRoom(ctx context.Context, w *waiter) error {
 	defer p.mu.Unlock()
 	select {
 	case err := <-w.ready: // just as ctx ended
-		p.blocked.free(w)
+		p.waiters.Put(w)
 		return err
 	default:
 	}
-	p.blocked.remove(w)
 	w.task.taken = false
-	p.blocked.free(w)
+	p.blocked.remove(w)
 	return fmt.Errorf("wait for room in pool %q: %w", p.name, context.Cause(ctx))
 }
 
@@ -289,41 +291,17 @@ type waiter struct {
 	prev, next *waiter
 }
 
-// keepWaiters is how many records of waiters are kept for reuse.
-const keepWaiters = 64
-
 // waiterList holds the blocked submitters, first come first.
-type waiterList struct {
-	first, last *waiter
-	spare       *waiter // linked by next
-	spares      int
-}
+type waiterList struct{ first, last *waiter }
 
-func (l *waiterList) add(t *Task) *waiter {
-	w := l.spare
-	if w == nil {
-		w = &waiter{ready: make(chan error, 1)}
-	} else {
-		l.spare, w.next = w.next, nil
-		l.spares--
-	}
-	w.task, w.prev = t, l.last
+func (l *waiterList) add(w *waiter) {
+	w.prev = l.last
 	if l.last != nil {
 		l.last.next = w
 	} else {
 		l.first = w
 	}
 	l.last = w
-	return w
-}
-
-// free keeps w for another time. It is off the list, and its channel is empty.
-func (l *waiterList) free(w *waiter) {
-	w.task = nil
-	if l.spares < keepWaiters {
-		w.next, l.spare = l.spare, w
-		l.spares++
-	}
 }
 
 func (l *waiterList) remove(w *waiter) {
@@ -337,7 +315,7 @@ func (l *waiterList) remove(w *waiter) {
 	} else {
 		l.last = w.prev
 	}
-	w.prev, w.next = nil, nil
+	w.prev, w.next, w.task = nil, nil, nil
 }
 
 // admitLocked lets blocked submitters in as far as there is room in the queue. It
@@ -351,8 +329,8 @@ func (p *Pool) admitLocked() {
 			(p.startableLocked() > 0 || p.freeLocked() == 0 || startable([]*Task{w.task}) == 0) {
 			return
 		}
-		p.blocked.remove(w)
 		p.pushLocked(w.task)
+		p.blocked.remove(w)
 		w.ready <- nil
 	}
 }

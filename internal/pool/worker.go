@@ -21,29 +21,30 @@ const (
 // it off the parked list, once; what for is in its fields, written before.
 type worker struct {
 	pool *Pool
-	wake chan struct{}
-	new  bool // has no goroutine yet
-	quit bool // is to leave
+	wake chan struct{} // nil until it parks for the first time
+	quit bool          // is to leave
 
-	task     *Task
-	ran      bool // task was begun, and is to be finished next
-	dropped  bool // task was dropped instead
-	panicked bool // Do of task panicked
+	task *Task
+	startState
 
 	// What the task in hand has; guarded by the mutex of the pool.
-	slot    int
-	number  uint64 // of the start, 0 if there is none
-	held    int    // workers it has taken
-	paid    bool   // it took a permit of the pool
-	paidKey bool   // it took one of its key
-	leaving bool   // a shrink has stopped it
-	cause   error  // why it is to stop, nil if it is not
+	slot   int
+	number uint64 // of the start, 0 if there is none
+	held   int    // workers it has taken
+	cause  error  // why it is to stop, nil if it is not
 	// ctx is set under that mutex, and nil until somebody asks for it.
 	ctx atomic.Pointer[startContext]
 }
 
-func (p *Pool) newWorker() *worker {
-	return &worker{pool: p, wake: make(chan struct{}, 1), new: true}
+// startState is what happens in the course of one start. The first three are the
+// worker's own, the rest is guarded by the mutex of the pool.
+type startState struct {
+	ran      bool // the task was begun, and is to be finished next
+	dropped  bool // it was dropped instead
+	panicked bool // its Do panicked
+	paid     bool // it took a permit of the pool
+	paidKey  bool // it took one of its key
+	leaving  bool // a shrink has stopped it
 }
 
 // verdict is what a worker without a task is to do.
@@ -72,7 +73,7 @@ func (p *Pool) idleLocked() *worker {
 	if n == 0 {
 		p.alive++
 		p.workers.Add(1) // here, so that Close cannot miss a worker about to start
-		return p.newWorker()
+		return &worker{pool: p}
 	}
 	w := p.parked[n-1]
 	p.parked[n-1] = nil
@@ -83,11 +84,11 @@ func (p *Pool) idleLocked() *worker {
 // send starts or wakes w, which the caller took from idleLocked or the parked
 // list.
 func (p *Pool) send(w *worker) {
-	w.wake <- struct{}{} // never blocks: sent for once, and there is room for one
-	if w.new {
-		w.new = false
+	if w.wake == nil {
 		go p.work(w)
+		return
 	}
+	w.wake <- struct{}{} // never blocks: sent for once, and there is room for one
 }
 
 // work is the loop of a worker. It leaves early, with its task in hand, when Do
@@ -140,47 +141,62 @@ func (w *worker) run() {
 // none to take it waits until there is one. It returns false when the worker is
 // to leave.
 func (p *Pool) next(w *worker) bool {
-	v := parked
+	var v verdict
 	if w.ran {
-		if c := w.ctx.Load(); c != nil {
-			c.end()
-		}
-		p.lock()
-		late := p.finishLocked(w)
-		v = p.settleLocked(w)
-		p.unlock()
-		if late != nil {
-			late.end()
-		}
+		v = p.turn(w)
+	} else { // a new worker
+		v = p.arrive(w)
 	}
 	for v == parked {
 		<-w.wake
-		switch {
-		case w.quit:
-			return false
-		case w.task != nil: // adopted
-			return true
-		}
-		p.lock()
-		p.waking--
-		v = p.settleLocked(w)
-		p.unlock()
+		v = p.arrive(w)
 	}
 	return v == took
+}
+
+// turn is the lock section of a worker that has done a task.
+func (p *Pool) turn(w *worker) verdict {
+	if c := w.ctx.Load(); c != nil {
+		c.end()
+	}
+	p.lock()
+	late := p.finishLocked(w)
+	v := p.settleLocked(w)
+	p.unlock()
+	if late != nil {
+		late.end()
+	}
+	return v
+}
+
+// arrive is what a worker does that was sent for.
+func (p *Pool) arrive(w *worker) verdict {
+	switch {
+	case w.quit:
+		return left
+	case w.task != nil: // adopted, or started by a growth
+		return took
+	}
+	p.lock()
+	p.waking--
+	v := p.settleLocked(w)
+	p.unlock()
+	return v
 }
 
 // settleLocked gives w the best task if that may start, and parks or dismisses w
 // otherwise.
 func (p *Pool) settleLocked(w *worker) verdict {
 	if t := p.bestLocked(); t != nil && p.fitsLocked(t) {
-		p.payLocked(w, t)
-		p.removeLocked(t)
-		p.startLocked(w, t, min(max(t.Weight, 1), p.size))
+		p.beginLocked(w, t)
 		return took
 	}
 	if p.closed || p.alive > p.size || len(p.parked) >= maxParked {
 		p.alive--
 		return left
+	}
+	if w.wake == nil {
+		w.wake = make(chan struct{}, 1)
 	}
 	p.parked = append(p.parked, w)
 	return parked
@@ -201,6 +217,13 @@ func (p *Pool) freeLocked() int {
 		return 0
 	}
 	return max(min(p.size-p.busy, p.permits), 0)
+}
+
+// beginLocked takes the best task, which fits, out of the queue for w.
+func (p *Pool) beginLocked(w *worker, t *Task) {
+	p.payLocked(w, t)
+	p.removeLocked(t)
+	p.startLocked(w, t, min(max(t.Weight, 1), p.size))
 }
 
 func (p *Pool) startLocked(w *worker, t *Task, held int) {
@@ -234,8 +257,11 @@ func (p *Pool) finishLocked(w *worker) *startContext {
 		k.running--
 		p.weighLocked(k)
 	}
-	w.task, w.number, w.cause = nil, 0, nil
-	w.ran, w.dropped, w.panicked, w.leaving, w.paid, w.paidKey = false, false, false, false, false, false
+	w.task, w.number = nil, 0
+	w.startState = startState{}
+	if w.cause != nil {
+		w.cause = nil
+	}
 	if ctx != nil {
 		w.ctx.Store(nil)
 	}
