@@ -21,6 +21,7 @@ import (
 	"github.com/poold/poold/bench/durable"
 	"github.com/poold/poold/bench/memory"
 	"github.com/poold/poold/bench/naps"
+	"github.com/poold/poold/bench/pools"
 	"github.com/poold/poold/bench/report"
 	"github.com/poold/poold/bench/requests"
 	"github.com/poold/poold/bench/rig"
@@ -31,6 +32,7 @@ import (
 // suites are the chapters of the report, in its order.
 func suites() []suite.Suite {
 	return []suite.Suite{
+		pools.Suite(),
 		durable.Suite(),
 		clock.Suite(),
 		naps.Suite(),
