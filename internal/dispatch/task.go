@@ -51,8 +51,11 @@ func (t *task) work(s pool.Start) {
 	d.mu.Unlock()
 
 	sink := d.o.Outputs.Sink(t.run.ID, t.run.Attempts+1, int64(t.run.Def.Output.Max))
-	if t.run.Def.Condition != nil && !d.mayStart(ctx, t, sink) {
-		return
+	if t.run.Def.Condition != nil {
+		t.untilDue(ctx)
+		if !d.mayStart(ctx, t, sink) {
+			return
+		}
 	}
 	if err := d.recordStart(ctx, t); err != nil {
 		d.closeOutput(t, sink) // the condition may have printed something
@@ -61,7 +64,35 @@ func (t *task) work(s pool.Start) {
 		}
 		return
 	}
+	t.untilDue(ctx)
 	d.attempt(ctx, t, sink)
+}
+
+// early is how long before it is due a run is handed over at most.
+const early = 50 * time.Millisecond
+
+// tooEarly is how long it is until the run is due, if that is a matter of
+// moments. The scheduler hands runs over a little early, so that all that is
+// written to disk before a start is written by then.
+func (t *task) tooEarly(now time.Time) time.Duration {
+	if wait := t.run.DueAt.Sub(now); wait > 0 && wait <= early {
+		return wait
+	}
+	return 0
+}
+
+// untilDue waits for the last moments until the run is due.
+func (t *task) untilDue(ctx context.Context) {
+	wait := t.tooEarly(time.Now())
+	if wait == 0 {
+		return
+	}
+	due := time.NewTimer(wait)
+	defer due.Stop()
+	select {
+	case <-ctx.Done():
+	case <-due.C:
+	}
 }
 
 // claim decides whether the worker may go on with the run, and takes what the
@@ -201,6 +232,7 @@ func (d *Dispatcher) recordStart(ctx context.Context, t *task) error {
 		return errPutBack
 	}
 	now := time.Now()
+	now = now.Add(t.tooEarly(now)) // it does not begin before
 	d.mu.Lock()
 	next := t.feed.nextLocked(t, now)
 	d.mu.Unlock()

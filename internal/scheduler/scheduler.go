@@ -72,6 +72,11 @@ const (
 	retryWait   = time.Second
 )
 
+// ahead is how long before its moment an occurrence is decided, so that the run
+// is on disk and in a worker's hand by then. Whoever executes it waits for the
+// moment: nothing starts early.
+const ahead = 5 * time.Millisecond
+
 // Scheduler decides occurrences.
 type Scheduler struct {
 	o       Options
@@ -233,8 +238,8 @@ func (s *Scheduler) Wake() {
 func (s *Scheduler) Run(ctx context.Context) error {
 	defer s.listed.Wait()
 	for {
-		next := s.tick(ctx, wallClock())
-		wait := time.NewTimer(max(time.Until(next), 0))
+		next := s.tick(ctx, wallClock().Add(ahead))
+		wait := time.NewTimer(max(time.Until(next.Add(-ahead)), 0))
 		select {
 		case <-ctx.Done():
 			wait.Stop()
