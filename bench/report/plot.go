@@ -17,12 +17,14 @@ const (
 	barHeight  = 14
 	rowHeight  = 24
 	topSpace   = 58
-	axisSpace  = 30
+	axisSpace  = 24
+	margin     = 14
 )
 
-// plotStyle has colours that are read on white and on black; where the reader
-// says which of them it is, the text is clearer.
+// plotStyle brings its own page, white or dark as the reader has it, so that the
+// text is read wherever the plot is shown.
 const plotStyle = `
+  .page { fill: #ffffff }
   text { font: 13px system-ui, sans-serif; fill: #24292f }
   .title { font-weight: 600; font-size: 15px }
   .note, .tick { fill: #57606a; font-size: 12px }
@@ -32,6 +34,7 @@ const plotStyle = `
   .behind { fill: #bc4c00 }
   .spread { stroke: #24292f; stroke-opacity: .7 }
   @media (prefers-color-scheme: dark) {
+    .page { fill: #0d1117 }
     text { fill: #e6edf3 }
     .note, .tick { fill: #9198a1 }
     .parity { stroke: #9198a1 }
@@ -98,10 +101,12 @@ func (r *Report) Plot() string {
 	bottom := topSpace + rowHeight*len(bars)
 	var out strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
-	say(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%[1]d" role="img" aria-labelledby="title words">`, plotWidth, bottom+axisSpace)
+	say(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="%d %d %d %d" width="%[3]d" role="img" aria-labelledby="title words">`,
+		-margin, -margin, plotWidth+2*margin, bottom+axisSpace+2*margin)
 	say(`<title id="title">poold beside other tools</title>`)
 	say(`<desc id="words">%s</desc>`, html.EscapeString(inWords(bars)))
 	say(`<style>%s</style>`, plotStyle)
+	say(`<rect class="page" x="%d" y="%d" width="100%%" height="100%%" rx="6"/>`, -margin, -margin)
 	say(`<text class="title" x="0" y="18">How many times as fast poold is</text>`)
 	say(`<text class="note" x="0" y="38">medians of rounds that took turns; the line is the spread; logarithmic</text>`)
 	for tick := s.low; tick < s.high*1.5; tick *= 10 {

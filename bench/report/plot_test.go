@@ -39,7 +39,7 @@ func TestPlotIsWellFormedAndSaysWhatItShows(t *testing.T) {
 		"How many times as fast poold is. slow &amp; steady: 10.0 times; quick: 0.33 times.",
 		">10.0×</text>", ">0.33×</text>", `class="ahead"`, `class="behind"`, "prefers-color-scheme: dark",
 	)
-	if n := strings.Count(svg, "<rect"); n != 2 {
+	if n := strings.Count(svg, `<rect class="ahead"`) + strings.Count(svg, `<rect class="behind"`); n != 2 {
 		t.Errorf("got %d bars, want 2: the third has no label", n)
 	}
 }
