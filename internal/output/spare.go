@@ -142,14 +142,14 @@ func (s *Store) keepSpare(path string, who owner, was born) bool {
 }
 
 func (s *Store) moveAway(path, to string) error {
-	err := os.Rename(path, to)
-	if !errors.Is(err, fs.ErrNotExist) {
+	err := unix.Rename(path, to) // os.Rename looks first what is there
+	if err != unix.ENOENT {
 		return err
 	}
 	if err := os.Mkdir(filepath.Dir(to), 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return os.Rename(path, to)
+	return unix.Rename(path, to)
 }
 
 func (s *Store) sparePath() string {

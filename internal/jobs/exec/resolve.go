@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
@@ -18,8 +19,9 @@ import (
 type Resolver struct {
 	secrets secret.Source
 
-	mu   sync.Mutex
-	self *proc.User // who we are; known after the first use
+	mu      sync.Mutex
+	self    *proc.User           // who we are; known after the first use
+	checked map[string]*Settings // by their JSON; never changed
 }
 
 // NewResolver returns a resolver that reads secrets from the given source.
@@ -27,15 +29,12 @@ func NewResolver(secrets secret.Source) *Resolver { return &Resolver{secrets: se
 
 // Resolve gives the command of the task's settings, without its output.
 func (r *Resolver) Resolve(t jobs.Task) (proc.Spec, error) {
-	s, err := decode(t.With)
+	s, err := r.settings(t.With)
 	if err != nil {
 		return proc.Spec{}, err
 	}
-	if problems := s.check(); len(problems) > 0 {
-		return proc.Spec{}, fmt.Errorf("settings: %s", problems[0].Message)
-	}
 	reader := secret.NewReader(r.secrets)
-	spec, err := r.surroundings(&s, t, reader)
+	spec, err := r.surroundings(s, t, reader)
 	if err != nil {
 		return proc.Spec{}, err
 	}
@@ -44,6 +43,33 @@ func (r *Resolver) Resolve(t jobs.Task) (proc.Spec, error) {
 		return proc.Spec{}, fmt.Errorf("stdin: %w", err)
 	}
 	return spec, nil
+}
+
+// mostChecked bounds how many settings are kept.
+const mostChecked = 256
+
+// settings decodes and checks what the runs of a job have in common, once.
+func (r *Resolver) settings(with json.RawMessage) (*Settings, error) {
+	r.mu.Lock()
+	known := r.checked[string(with)]
+	r.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	s, err := decode(with)
+	if err != nil {
+		return nil, err
+	}
+	if problems := s.check(); len(problems) > 0 {
+		return nil, fmt.Errorf("settings: %s", problems[0].Message)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.checked == nil || len(r.checked) >= mostChecked {
+		r.checked = make(map[string]*Settings)
+	}
+	r.checked[string(with)] = &s
+	return &s, nil
 }
 
 // ResolveAsk gives another command in the surroundings of the task's job: its

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -263,6 +264,32 @@ func BenchmarkResolve(b *testing.B) {
 	for b.Loop() {
 		if _, err := r.Resolve(task); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func TestSettingsThatWereCheckedStayApart(t *testing.T) {
+	r := testResolver(t)
+	for range 2 {
+		for i := range 2 * mostChecked {
+			task, _ := newTask(t, Settings{Command: []string{"job", "{arg}", fmt.Sprint(i)}})
+			task.Arg = fmt.Sprint("arg", i)
+			spec, err := r.Resolve(task)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := []string{"job", task.Arg, fmt.Sprint(i)}; !slices.Equal(spec.Argv, want) {
+				t.Fatalf("got %v, want %v", spec.Argv, want)
+			}
+		}
+	}
+	if len(r.checked) > mostChecked {
+		t.Errorf("%d are kept", len(r.checked))
+	}
+	wrong, _ := newTask(t, Settings{})
+	for range 2 {
+		if _, err := r.Resolve(wrong); err == nil {
+			t.Error("settings without a command were taken")
 		}
 	}
 }
