@@ -29,6 +29,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -125,7 +126,8 @@ type Dispatcher struct {
 	hands      map[string]Hand
 	hushed     map[string]Pause // pools paused by hand
 	watched    map[int64]*watch // runs that are watched
-	going      bool             // Run has begun: nothing starts before
+	departed   departed
+	going      bool // Run has begun: nothing starts before
 	closing    bool
 	hopeless   bool                 // an end that cannot be recorded is given up
 	said       map[string]time.Time // when an error was last logged
@@ -324,11 +326,20 @@ func (d *Dispatcher) welcome(sub *run.Submission, got *run.Submitted, now time.T
 	if got.More { // the rest is in the ledger
 		d.Rewind(sub.Def.Pool)
 	} else {
-		d.offer(ready)
+		d.offer(d.unseen(ready))
 	}
 	if later || got.More {
 		poke(d.ripen)
 	}
+}
+
+// unseen leaves out new runs that a window has had already: read from the ledger
+// before whoever enqueued them heard of it, they may have been held, put off or
+// tried, and are not ready any more.
+func (d *Dispatcher) unseen(runs []run.Run) []run.Run {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.DeleteFunc(runs, func(r run.Run) bool { return d.departed.ids[r.ID] })
 }
 
 func (d *Dispatcher) isClosing() bool {

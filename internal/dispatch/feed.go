@@ -259,10 +259,31 @@ func (d *Dispatcher) Rewind(pool string) {
 	}
 }
 
+// departed are the runs that left memory last.
+type departed struct {
+	ids  map[int64]bool
+	ring []int64
+	next int
+}
+
+// departedMost is how many are remembered: those of a few hundred milliseconds
+// of the busiest ledger.
+const departedMost = 8192
+
+func (l *departed) add(id int64) {
+	if l.ids == nil {
+		l.ids, l.ring = map[int64]bool{}, make([]int64, departedMost)
+	}
+	delete(l.ids, l.ring[l.next])
+	l.ring[l.next], l.ids[id] = id, true
+	l.next = (l.next + 1) % departedMost
+}
+
 // forgetLocked drops a run from memory.
 func (d *Dispatcher) forgetLocked(t *task) {
 	f := t.feed
 	delete(d.tasks, t.run.ID)
+	d.departed.add(t.run.ID)
 	f.leaveLocked(t)
 	f.unaskLocked(t)
 	if f.reading {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/poold/poold/internal/dispatch"
+	"github.com/poold/poold/internal/jobs"
 	"github.com/poold/poold/internal/run"
 )
 
@@ -34,6 +35,36 @@ func TestARunThatBecomesReadyDuringAReadIsNotLost(t *testing.T) {
 		h.wait(3 * time.Minute)
 		if got := h.run(urgent[0]); got.State != run.Succeeded {
 			t.Errorf("the urgent run is %s, want succeeded before the rest", got.State)
+		}
+	})
+}
+
+// slowEnqueue is a ledger that answers a second after it has recorded.
+type slowEnqueue struct{ dispatch.Ledger }
+
+func (l slowEnqueue) Enqueue(ctx context.Context, subs []run.Submission, now time.Time) ([]run.Submitted, error) {
+	got, err := l.Ledger.Enqueue(ctx, subs, now)
+	time.Sleep(time.Second) // virtual: in a bubble
+	return got, err
+}
+
+func TestARunThatTheWindowHadFirstIsNotStartedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, []dispatch.Pool{pool("p", 1)}, job("j", func(d *jobs.Definition) { d.Retry.Attempts = 2 }))
+		h.close(0)
+		h.wrap = func(l dispatch.Ledger) dispatch.Ledger { return slowEnqueue{l} }
+		h.typ.do = fail
+		h.open()
+		h.wait(time.Second)
+		time.AfterFunc(500*time.Millisecond, func() { h.d.Rewind("p") })
+		h.enqueue("j", nil, "x")
+		h.wait(2 * time.Second)
+		if got := h.typ.started(); len(got) != 1 {
+			t.Errorf("started %d times, without waiting for the backoff", len(got))
+		}
+		h.wait(time.Minute)
+		if got := h.typ.started(); len(got) != 2 {
+			t.Errorf("in the end started %d times, want 2", len(got))
 		}
 	})
 }
