@@ -137,9 +137,17 @@ func (f *feed) fillBucket(by **time.Timer) {
 	now := time.Now()
 	f.refill = nil
 	if n := f.rate.fill(now); n > 0 {
-		f.pool.AddPermits(n)
+		trim(f.pool.AddPermits(n), f.rate.have, f.pool.AddPermits)
 	}
 	f.armLocked(now)
+}
+
+// trim takes permits away that the bucket does not know of: of a run that took
+// one just before a reload set them anew, and is noted just after.
+func trim(there, have int, add func(int) int) {
+	if there != pool.Unlimited && there > have {
+		add(have - there)
+	}
 }
 
 // armKeyLocked lets a key's bucket be filled in time.
@@ -160,7 +168,8 @@ func (f *feed) fillKey(k *key, by **time.Timer) {
 	now := time.Now()
 	k.refill = nil
 	if n := k.rate.fill(now); n > 0 {
-		f.pool.AddKeyPermits(k.pool, n)
+		add := func(n int) int { return f.pool.AddKeyPermits(k.pool, n) }
+		trim(add(n), k.rate.have, add)
 		f.weighLocked(k)
 	}
 	f.armKeyLocked(k, now)
