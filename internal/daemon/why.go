@@ -82,7 +82,13 @@ func (i *inquiry) learn(ctx context.Context, job string, q server.WhyQuery) erro
 	if f.Holds, err = i.events(ctx, until, run.SubjectHost, run.SubjectPool(pool), run.SubjectJob(job)); err != nil {
 		return err
 	}
-	f.Holds = slices.DeleteFunc(f.Holds, func(e run.Event) bool { return e.Kind == run.EventResize })
+	f.Holds = slices.DeleteFunc(f.Holds, func(e run.Event) bool {
+		if e.Kind != run.EventResize {
+			return false
+		}
+		f.Hands = append(f.Hands, e)
+		return true
+	})
 	i.facts, i.table = f, f.Table
 	i.addCurrentHolds(pool)
 	sizes, err := ledger.PoolSizes(ctx, pool, f.Now, mostEvents)

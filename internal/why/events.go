@@ -161,6 +161,21 @@ func (f *Facts) sizeAt(at time.Time) (int, bool) {
 	return size, known
 }
 
+// resized says who gave the pool the size it had at an instant, where that is
+// known.
+func (f *Facts) resized(at, beside time.Time) string {
+	for _, e := range slices.Backward(f.Hands) {
+		if e.At.After(at) {
+			continue
+		}
+		if who := by(e.By); who != "" {
+			return ", resized" + who + " at " + f.near(e.At, beside)
+		}
+		break
+	}
+	return ""
+}
+
 // change is what the detail of a reload says about jobs.
 type change struct {
 	Refused     bool     `json:"refused"`

@@ -111,7 +111,7 @@ func (f *Facts) lateness(m *Moment, due, first time.Time) string {
 		return f.hasJumped(e, m.At)
 	}
 	if size, known := f.sizeAt(due); known && size == 0 {
-		return fmt.Sprintf("pool %s had no workers", r.Pool)
+		return fmt.Sprintf("pool %s had no workers%s", r.Pool, f.resized(due, m.At))
 	}
 	if words := f.behind(m, due, first); words != "" {
 		return words

@@ -120,7 +120,7 @@ func (f *Facts) ofFuture(m *Moment) string {
 		return words + "; it will wait: " + f.wasHeld(h, m.At)
 	}
 	if size, known := f.sizeAt(f.Now); known && size == 0 {
-		return words + fmt.Sprintf("; it will wait while pool %s has no workers: poold pool resize %s N", def.Pool, def.Pool)
+		return words + fmt.Sprintf("; it will wait while pool %s has no workers%s: poold pool resize %s N", def.Pool, f.resized(f.Now, m.At), def.Pool)
 	}
 	words += "; it starts at " + f.near(start, m.At)
 	if def.Jitter > 0 {

@@ -33,6 +33,7 @@ type Facts struct {
 	Daemon []run.Event // starts, stops, reloads, steps of the clock
 	Holds  []run.Event // pauses, drains and resumes, of host, pool and job
 	Sizes  []Size      // of the job's pool, oldest first
+	Hands  []run.Event // who resized the pool, oldest first
 }
 
 // Size is how many workers a pool has from a moment on.

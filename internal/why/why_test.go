@@ -147,6 +147,10 @@ func TestSentences(t *testing.T) {
 			Moment{Row: late("02:41")},
 			"Ran as run 12, started 11m late, at 02:41, since pool db had no workers, and succeeded after 1m.",
 		},
+		{"late, by a pool that somebody emptied", func(f *Facts) {
+			f.Sizes = []Size{{on("01:00"), 0}, {on("02:40"), 2}}
+			f.Hands = []run.Event{{At: on("01:00"), Kind: run.EventResize, By: "user root"}, {At: on("02:40"), Kind: run.EventResize, By: "user anna"}}
+		}, Moment{Row: late("02:41")}, "Ran as run 12, started 11m late, at 02:41, since pool db had no workers, resized by root at 01:00, and succeeded after 1m."},
 		{
 			"late, by a pause of the host", func(f *Facts) { f.Holds = []run.Event{upgrade} },
 			Moment{Row: late("04:00")},
