@@ -35,6 +35,7 @@ func (d *Daemon) watchZones(ctx context.Context) error {
 // watchClock makes all look at the clock when it was set, until ctx is done.
 // Where the kernel cannot tell, the scheduler sees it within half a minute.
 func (d *Daemon) watchClock(ctx context.Context) error {
+	d.pullIn(ctx) // it may have been set while no daemon ran
 	if err := onClockSet(ctx, d.clockSet); err != nil {
 		d.log.Warn("a clock that is set is noticed within half a minute only", "err", err)
 	}

@@ -372,11 +372,24 @@ func signalName(sig os.Signal) string {
 
 // clockSet makes whoever waits for a time look again.
 func (d *Daemon) clockSet() {
+	d.pullIn(context.Background())
 	d.clock.Wake()
 	d.pools.Wake()
 	d.lookAtClock()
 	if err := d.beat(context.Background()); err != nil {
 		d.log.Error("record that the daemon is alive", "err", err)
+	}
+}
+
+// pullIn lets runs go sooner that a clock far ahead has put off.
+func (d *Daemon) pullIn(ctx context.Context) {
+	n, err := d.ledger.PullIn(ctx, time.Now())
+	if err != nil && !errors.Is(err, run.ErrClosed) {
+		d.log.Error("look for runs that a wrong clock put off", "err", err)
+	}
+	if n > 0 {
+		d.log.Info("runs pulled in that a wrong clock had put off", "runs", n)
+		d.pools.Wake()
 	}
 }
 
