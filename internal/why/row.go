@@ -1,6 +1,7 @@
 package why
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -126,38 +127,49 @@ func (f *Facts) lateness(m *Moment, due, first time.Time) string {
 }
 
 // behind says which other runs were in the way: one of the same job, one that
-// held a lock, or as many as the pool has workers.
+// held a lock, or as many as the pool has workers. Those that were under way
+// when the run was due come before those that began later.
 func (f *Facts) behind(m *Moment, due, first time.Time) string {
-	r, busy := m.Row, 0
-	var named string
+	busy, named, later := 0, "", ""
 	for i := range m.Beside {
 		o := &m.Beside[i]
-		if o.ID == r.ID || o.StartedAt.After(due) && o.Job != r.Job || o.StartedAt.After(first) {
+		over := !o.FinishedAt.IsZero() && !o.FinishedAt.After(due)
+		if o.ID == m.Row.ID || over || o.StartedAt.After(first) {
 			continue
 		}
-		end := o.FinishedAt
-		if !end.IsZero() && !end.After(due) {
+		words := f.inTheWay(m, o)
+		switch {
+		case o.StartedAt.After(due):
+			later = cmp.Or(later, words)
 			continue
-		}
-		if o.Pool == r.Pool {
+		case o.Pool == m.Row.Pool:
 			busy += max(1, int(o.Slots))
 		}
-		until := "until " + f.near(end, m.At)
-		if end.IsZero() {
-			until = "still"
-		}
-		if named == "" && r.Exclusive && o.Job == r.Job && o.Arg == r.Arg {
-			named = fmt.Sprintf("run %d of this job ran %s", o.ID, until)
-		}
-		if lock := shared(r.Def, o.Def); named == "" && lock != "" {
-			named = fmt.Sprintf("run %d of job %s held the lock %s %s", o.ID, o.Job, lock, until)
+		named = cmp.Or(named, words)
+	}
+	full := ""
+	if size, known := f.sizeAt(due); known && size > 0 && busy >= size {
+		full = fmt.Sprintf("all %d workers of pool %s were busy", size, m.Row.Pool)
+		if size == 1 {
+			full = fmt.Sprintf("the one worker of pool %s was busy", m.Row.Pool)
 		}
 	}
-	size, known := f.sizeAt(due)
-	if named == "" && known && size > 0 && busy >= size {
-		named = fmt.Sprintf("all %d workers of pool %s were busy", size, r.Pool)
+	return cmp.Or(named, full, later)
+}
+
+// inTheWay says what another run had that this one needed, or nothing.
+func (f *Facts) inTheWay(m *Moment, o *run.Run) string {
+	until := "until " + f.near(o.FinishedAt, m.At)
+	if o.FinishedAt.IsZero() {
+		until = "still"
 	}
-	return named
+	if m.Row.Exclusive && o.Job == m.Row.Job && o.Arg == m.Row.Arg {
+		return fmt.Sprintf("run %d of this job ran %s", o.ID, until)
+	}
+	if lock := shared(m.Row.Def, o.Def); lock != "" {
+		return fmt.Sprintf("run %d of job %s held the lock %s %s", o.ID, o.Job, lock, until)
+	}
+	return ""
 }
 
 // shared is a lock that both take.
