@@ -166,7 +166,7 @@ func (t *tally) count(where string, v suite.Verdict) {
 	}
 	sentence += "."
 	if v.Bound != "" {
-		sentence += " " + v.Bound
+		sentence += " " + strings.Join(strings.Fields(v.Bound), " ")
 	}
 	switch {
 	case v.Wish != "" && v.Got.Rounds == 0:

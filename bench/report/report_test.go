@@ -61,9 +61,9 @@ func TestReportShowsRowsAndVerdicts(t *testing.T) {
 }
 
 func TestReportSaysWherePooldIsBehindThoughItIsAllowed(t *testing.T) {
-	text := reportOf(t, suite.Ask{Over: "peer", Want: 2, Bound: "Dogs."})
+	text := reportOf(t, suite.Ask{Over: "peer", Want: 2, Bound: "Dogs\nthat run."})
 	wants(t, text, "1 of 1 goals are met.\n\nWithin what was asked, and still behind:\n\n"+
-		"- Things, one kind: poold / peer is 1.50 (1.00 – 2.00); the goal is at most 2.00. Dogs.\n\n## Things")
+		"- Things, one kind: poold / peer is 1.50 (1.00 – 2.00); the goal is at most 2.00. Dogs that run.\n\n## Things")
 }
 
 func TestReportSaysThatNoComparisonIsLost(t *testing.T) {
