@@ -23,7 +23,8 @@
 //  2. If the best task can start, a parked worker is woken after the lock is
 //     released, the one parked last first. At most two woken workers are on
 //     their way at any time; each that finds work wakes the next, so a burst of
-//     submits does not pay for a burst of wake-ups.
+//     submits does not pay for a burst of wake-ups. Growth alone gives workers
+//     their tasks in its own lock section, since it knows how many will start.
 //  3. The worker takes whatever task is best when it arrives. A task of higher
 //     priority submitted meanwhile therefore still goes first.
 //  4. Do runs outside every lock. Its context is made when it first asks, which
@@ -121,27 +122,33 @@ type Pool struct {
 	waiters sync.Pool      // of *waiter
 	ended   chan struct{}  // closed when the pool is closed and nothing runs
 
-	mu       sync.Mutex
-	size     int
-	busy     int        // sum of weights of the running tasks
-	leaving  int        // the part of busy that a shrink has cancelled already
-	running  int        // tasks
-	queue    queue      // of tasks without a key
-	ready    readyKeys  // keys whose best task may start
-	keys     keyList    // those with tasks that wait
-	keyed    int        // such tasks
-	could    int        // those of them that no key holds
-	permits  int        // Unlimited if the pool is not metered
-	blocked  waiterList // submitters waiting for room, first come first
-	slots    slots
+	mu sync.Mutex
+	// What every submit and every turn of a worker looks at stands together: it
+	// moves from one processor's cache to another's with the mutex.
+	waking    int // workers on their way to the lock
+	busy      int // sum of weights of the running tasks
+	size      int
+	queue     queue      // of tasks without a key
+	could     int        // tasks with a key that wait and may start
+	blocked   waiterList // submitters waiting for room, first come first
+	submitted uint64
+	paused    bool
+	closed    bool
+	permits   int // Unlimited if the pool is not metered
+	running   int // tasks
+	started   uint64
+	done      uint64
+	ready     readyKeys // keys whose best task may start
+	slots     slots
+
+	leaving  int       // the part of busy that a shrink has cancelled already
+	keyed    int       // tasks with a key that wait
+	keys     keyList   // those keys
 	parked   []*worker // the one parked last at the end
 	alive    int       // workers running, parked and on their way
-	waking   int       // workers on their way to the lock
 	draining *drain    // nil unless someone drains
-	paused   bool
-	closed   bool
 
-	submitted, started, done, panicked, dropped uint64
+	panicked, dropped uint64
 }
 
 // New returns a pool that is open and running. It starts no goroutine: workers
@@ -235,7 +242,7 @@ func (p *Pool) lockSlow() {
 
 const (
 	lockTries = 3
-	lockGap   = 1800 // turns of an empty loop, about 0.6 µs
+	lockGap   = 900 // turns of an empty loop, about 0.3 µs
 )
 
 // unlock ends a section that may have made a task startable or room in the
