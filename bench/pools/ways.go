@@ -2,7 +2,6 @@ package pools
 
 import (
 	"context"
-	"runtime"
 	"sync"
 
 	"github.com/Jeffail/tunny"
@@ -46,6 +45,8 @@ var ours = way{"poold", func(workers, producers int, do func()) (submits []func(
 	return submits, func() { _ = p.Close(context.Background()) }
 }}
 
+// stock goes past a record that is busy still: the system has taken the
+// processor from the goroutine that has it, for as long as it likes.
 func stock(p *pool.Pool, n int, do func(pool.Start)) (submit func()) {
 	tasks := make([]pool.Task, n)
 	for i := range tasks {
@@ -53,12 +54,11 @@ func stock(p *pool.Pool, n int, do func(pool.Start)) (submit func()) {
 	}
 	i := 0
 	return func() {
-		// A record is busy still only where a worker was kept from going on.
-		for p.SubmitWait(context.Background(), &tasks[i]) != nil {
-			runtime.Gosched()
-		}
-		if i++; i == len(tasks) {
-			i = 0
+		for done := false; !done; {
+			done = p.SubmitWait(context.Background(), &tasks[i]) == nil
+			if i++; i == len(tasks) {
+				i = 0
+			}
 		}
 	}
 }
