@@ -89,13 +89,13 @@ func (s *Spread) Of(share float64) time.Duration {
 // class numbers ranges of durations: one for each of the small ones, and for
 // the others by their highest bits.
 func class(d time.Duration) uint16 {
-	shift := max(bits.Len64(uint64(d))-classBits-1, 0)         //nolint:gosec // not below zero
-	return uint16(shift<<classBits) + uint16(uint64(d)>>shift) //nolint:gosec // below 2¹³
+	shift := max(bits.Len64(uint64(d))-classBits-1, 0)
+	return uint16(shift<<classBits) + uint16(uint64(d)>>shift)
 }
 
 // top is the longest duration of a class.
 func top(c uint16) time.Duration {
 	shift := max(int(c>>classBits)-1, 0)
-	low := uint64(c) - uint64(shift<<classBits) //nolint:gosec // not below zero
-	return time.Duration((low+1)<<shift - 1)    //nolint:gosec // below 2⁶³
+	low := uint64(c) - uint64(shift<<classBits)
+	return time.Duration((low+1)<<shift - 1)
 }
