@@ -21,8 +21,10 @@ var loopSource string
 const config = `
 pools:
   two: {workers: 2}
+  eight: {workers: 8}
 jobs:
-  "true": {pool: two, overlap: allow, with: {command: [/bin/true]}}
+  two: {pool: two, overlap: allow, with: {command: [/bin/true]}}
+  eight: {pool: eight, overlap: allow, with: {command: [/bin/true]}}
 `
 
 // shared is what the rows need from before the first round.
@@ -53,12 +55,17 @@ func (s *shared) close() error {
 	return s.daemon.Stop()
 }
 
-func (s *shared) batch(ctx context.Context, r *suite.Round) error {
+// batch measures a batch of a job through the whole daemon.
+func (s *shared) batch(job string) func(context.Context, *suite.Round) error {
+	return func(ctx context.Context, r *suite.Round) error { return s.runBatch(ctx, r, job) }
+}
+
+func (s *shared) runBatch(ctx context.Context, r *suite.Round, job string) error {
 	lines, err := r.File("spawn.txt", rig.Numbers(howMany(r)))
 	if err != nil {
 		return err
 	}
-	out, err := s.daemon.Do(ctx, "batch", "true", "--file", lines, "--wait", "--json")
+	out, err := s.daemon.Do(ctx, "batch", job, "--file", lines, "--wait", "--json")
 	if err != nil {
 		return err
 	}

@@ -79,24 +79,24 @@ func (p *Pool) SubmitWait(ctx context.Context, t *Task) error {
 	}
 	p.lock()
 	err := p.refusalLocked(t)
-	switch {
-	case err == nil:
+	if err == nil {
 		p.pushLocked(t)
 		p.unlock()
 		return nil
-	case err == ErrFull: //nolint:errorlint // it is never wrapped
-		t.taken = true
-		w, _ := p.waiters.Get().(*waiter)
-		if w == nil {
-			w = &waiter{ready: make(chan error, 1)}
-		}
-		w.task = t
-		p.blocked.add(w)
-		p.mu.Unlock()
-		return p.waitForRoom(ctx, w)
 	}
+	if err != ErrFull { //nolint:errorlint // it is never wrapped
+		p.mu.Unlock()
+		return err
+	}
+	t.taken = true
+	w, _ := p.waiters.Get().(*waiter)
+	if w == nil {
+		w = &waiter{ready: make(chan error, 1)}
+	}
+	w.task = t
+	p.blocked.add(w)
 	p.mu.Unlock()
-	return err
+	return p.waitForRoom(ctx, w)
 }
 
 func (p *Pool) waitForRoom(ctx context.Context, w *waiter) error {
