@@ -235,6 +235,12 @@ func (d *Dispatcher) recorded(t *task, end run.End, ended run.Ended, err error) 
 	for _, f := range waiting {
 		f()
 	}
+	if errors.Is(err, run.ErrStale) && end.From == run.Queued {
+		// It had ended while it came into memory. Others may have been held
+		// back behind it since.
+		go d.wakeEach(end.Release)
+		return
+	}
 	if err != nil {
 		d.o.Log.Error("record an end", "run", t.run.ID, "err", err)
 		return

@@ -250,3 +250,34 @@ func TestPauseOfPoolAndHost(t *testing.T) {
 		}
 	})
 }
+
+// Those before it in the queue end without a start, all at the same moment; the
+// last one waits for none of them.
+func TestTheEndOfThoseBeforeLeavesNobodyBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var defs []*jobs.Definition
+		for _, lock := range numbers(8) {
+			defs = append(defs, job(lock, locked(lock)))
+		}
+		h := newHost(t, []dispatch.Pool{pool("p", 1)}, defs...)
+		if err := h.d.PausePool("p", dispatch.Pause{Since: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		var last []int64
+		for _, def := range defs {
+			h.enqueue(def.Name, func(n *run.New) { n.ExpiresAt = time.Now().Add(time.Second) }, numbers(20)...)
+			last = append(last, h.enqueue(def.Name, nil, "last")...)
+		}
+		h.wait(time.Minute)
+		if err := h.d.ResumePool("p"); err != nil {
+			t.Fatal(err)
+		}
+		h.wait(time.Minute)
+		if diff := cmp.Diff(times(len(last), "succeeded"), h.states(last...)); diff != "" {
+			t.Errorf("the last ones (-want +got):\n%s", diff)
+		}
+		if n := h.d.InMemory(); n != 0 {
+			t.Errorf("%d runs are left in memory", n)
+		}
+	})
+}

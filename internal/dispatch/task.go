@@ -186,11 +186,12 @@ func (d *Dispatcher) hold(t *task, on run.Resource, free []run.Resource) {
 		givenBack := !t.feed.letsGoLocked(on)
 		d.mu.Unlock()
 		d.offer(woken)
-		if err != nil {
-			return
-		}
 		if stopped != nil && !cutShort(stopped) {
 			go d.stopSurely(t.run.ID, stopped)
+		}
+		if err != nil { // it has ended, or has been held back elsewhere
+			go d.wakeEach(free)
+			return
 		}
 		if givenBack { // while the record was on its way
 			go d.wake(on, on.Shared())
@@ -222,6 +223,13 @@ func (d *Dispatcher) wake(on run.Resource, all bool) {
 		if more == 0 {
 			return
 		}
+	}
+}
+
+// wakeEach wakes one in each pool of those who wait for each of the resources.
+func (d *Dispatcher) wakeEach(list []run.Resource) {
+	for _, on := range list {
+		d.wake(on, false)
 	}
 }
 
@@ -297,9 +305,7 @@ func (d *Dispatcher) letGo(t *task) {
 	d.forgetLocked(t)
 	stopped := t.stopped
 	d.mu.Unlock()
-	for _, res := range need {
-		d.wake(res, false)
-	}
+	d.wakeEach(need)
 	if stopped != nil && !cutShort(stopped) {
 		go d.stopSurely(t.run.ID, stopped)
 	}
