@@ -229,16 +229,18 @@ func (d *Dispatcher) recorded(t *task, end run.End, ended run.Ended, err error) 
 	}
 	waiting, stopped := t.finished, t.stopped
 	d.mu.Unlock()
-	if forGood(stopped) && !end.Next.State.Final() { // it came while this was being recorded
+	stale := errors.Is(err, run.ErrStale)
+	if forGood(stopped) && (stale || !end.Next.State.Final()) { // it came while this was being recorded
 		go d.stopSurely(t.run.ID, stopped)
 	}
 	for _, f := range waiting {
 		f()
 	}
-	if errors.Is(err, run.ErrStale) && end.From == run.Queued {
-		// It had ended while it came into memory. Others may have been held
-		// back behind it since.
+	if stale && end.From == run.Queued {
+		// It had started or ended while it came into memory. Others may have been
+		// held back behind it since.
 		go d.wakeEach(end.Release)
+		d.Rewind(t.feed.name)
 		return
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package dispatch_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -278,6 +279,36 @@ func TestTheEndOfThoseBeforeLeavesNobodyBehind(t *testing.T) {
 		}
 		if n := h.d.InMemory(); n != 0 {
 			t.Errorf("%d runs are left in memory", n)
+		}
+	})
+}
+
+// Who is held behind a better one keeps its place when that one goes to wait for
+// something else: a worse one that asks as well may be far from its turn.
+func TestAHeldRunKeepsItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(
+			t, []dispatch.Pool{pool("p", 1), pool("q", 1)},
+			job("free"), job("one", locked("x")), job("both", locked("x", "y")),
+			job("other", locked("y"), func(d *jobs.Definition) { d.Pool = "q" }),
+		)
+		h.typ.do = func(ctx context.Context, t jobs.Task) jobs.Outcome {
+			if t.Job == "other" {
+				return takes(time.Hour)(ctx, t)
+			}
+			return takes(time.Second)(ctx, t)
+		}
+		with := func(priority int) func(*run.New) { return func(n *run.New) { n.Priority = priority } }
+		h.enqueue("free", nil, "first")
+		h.wait(0)
+		h.enqueue("one", with(0), "last")
+		h.enqueue("both", with(5), "best")
+		held := h.enqueue("one", with(3), "held")
+		h.enqueue("other", nil, "")
+		h.enqueue("free", with(2), numbers(100)...)
+		h.wait(10 * time.Second)
+		if got := h.states(held...); got[0] != "succeeded" {
+			t.Errorf("it is %s, and worse ones go before it: %v", got, h.typ.started())
 		}
 	})
 }

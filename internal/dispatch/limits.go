@@ -15,8 +15,8 @@ import (
 // Of each key at most a handful of runs is in the window (keyer.go): the rest
 // waits in the ledger, and a start makes the next ready. When a key may start
 // nothing for a while, or its next run needs locks too, which it must not keep
-// others from, none of its runs is in the window: the key is asleep. Then
-// nobody asks, and the key itself wakes the best waiter when its time has come.
+// others from, that run is in no window: the key is asleep. Then nobody
+// may be asking, and the key itself wakes the best waiter when its time has come.
 //
 // A key is forgotten when nothing of it is in memory and its bucket is full.
 type limits struct {
@@ -193,14 +193,14 @@ func (f *feed) weighLocked(k *key) {
 // stirLocked wakes a waiter of a key that is asleep once it may start, and
 // forgets a key of which there is nothing to know.
 func (f *feed) stirLocked(k *key) {
-	if f.keys[k.on] != k || len(f.asking[k.on]) > 0 {
+	if f.keys[k.on] != k {
 		return
 	}
 	if k.asleep && k.room(f.spec.Per) > 0 {
 		k.asleep = false
 		go f.d.wake(k.on, false)
 	}
-	if !k.asleep && k.running == 0 && k.rate.full() {
+	if len(f.asking[k.on]) == 0 && !k.asleep && k.running == 0 && k.rate.full() {
 		f.forgetKeyLocked(k)
 	}
 }

@@ -506,3 +506,23 @@ func wedgeLimits(t *testing.T, rnd *rand.Rand) {
 		t.Errorf("%d keys and runs are left in memory", n)
 	}
 }
+
+// A run with a lock that its host holds back keeps its place: a worse one of that
+// host that may start too may be far from its turn.
+func TestAHeldHostsRunKeepsItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		per := dispatch.Per{Key: dispatch.PerHost, Workers: 1}
+		h := newHost(t, []dispatch.Pool{limited(pool("p", 2), 0, per)}, job("free"), job("one", locked("x")))
+		h.watch(time.Second)
+		with := func(priority int) func(*run.New) { return func(n *run.New) { n.Priority = priority } }
+		h.enqueue("free", nil, "a/first")
+		h.wait(0)
+		h.enqueue("free", with(0), "a/last")
+		held := h.enqueue("one", with(3), "a/held")
+		h.enqueue("free", with(2), times(100, "")...)
+		h.wait(10 * time.Second)
+		if got := h.states(held...); got[0] != "succeeded" {
+			t.Errorf("it is %s, and worse ones go before it: %v", got, h.typ.started())
+		}
+	})
+}

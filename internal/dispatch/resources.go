@@ -27,14 +27,20 @@ func (d *Dispatcher) blockedLocked(r *run.Run) (run.Resource, bool) {
 }
 
 // freeLocked lists what the run needs, besides on, that nobody has and nobody
-// else in its pool asks for. The place that it asked for of its key is others'
-// too.
+// before it in its pool asks for: who is held there was held behind it, and may
+// be better placed than whoever asks after it. The place that it asked for of
+// its key is others' too; a key without room lets the next go when it has some.
 func (f *feed) freeLocked(t *task, on run.Resource) []run.Resource {
 	var free []run.Resource
 	for _, res := range t.passesOn() {
-		if _, taken := f.d.held[res]; !taken && res != on && len(f.asking[res]) == 0 {
-			free = append(free, res)
+		if _, taken := f.d.held[res]; taken || res == on || f.aheadLocked(t, res) > 0 {
+			continue
 		}
+		if k := t.key; k != nil && res == k.on && f.keys[res] == k && k.room(f.spec.Per) == 0 {
+			k.asleep = true
+			continue
+		}
+		free = append(free, res)
 	}
 	return free
 }
@@ -161,10 +167,10 @@ func (f *feed) holdLocked(t *task, on run.Resource) {
 	f.d.hold(t, on, f.freeLocked(t, on))
 }
 
-// letsGoLocked says whether those who wait for the resource are let go by
-// somebody: who has it, who asks for it, or the key that they have.
-func (f *feed) letsGoLocked(on run.Resource) bool {
-	if len(f.asking[on]) > 0 {
+// letsGoLocked says whether the run that waits for the resource is let go by
+// somebody: who has it, who asks for it before, or the key that they have.
+func (f *feed) letsGoLocked(t *task, on run.Resource) bool {
+	if f.aheadLocked(t, on) > 0 {
 		return true
 	}
 	if !on.IsPer() {

@@ -183,7 +183,7 @@ func (d *Dispatcher) hold(t *task, on run.Resource, free []run.Resource) {
 		stopped := t.stopped
 		t.feed.holding--
 		d.forgetLocked(t)
-		givenBack := !t.feed.letsGoLocked(on)
+		givenBack := !t.feed.letsGoLocked(t, on)
 		d.mu.Unlock()
 		d.offer(woken)
 		if stopped != nil && !cutShort(stopped) {
@@ -270,6 +270,7 @@ func (d *Dispatcher) recordStart(ctx context.Context, t *task) error {
 	}
 	if errors.Is(err, run.ErrStale) || errors.Is(err, run.ErrClosed) {
 		d.letGo(t)
+		d.Rewind(t.feed.name) // what is known of it here is out of date
 		return errPutBack
 	}
 	d.waitToRetry(ctx)
