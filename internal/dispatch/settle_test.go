@@ -269,3 +269,49 @@ func TestARunThatIsQueuedAgainInAPoolThatIsGoneIsAStray(t *testing.T) {
 		}
 	})
 }
+
+// slowAnswer is a ledger whose Enqueue returns late.
+type slowAnswer struct {
+	dispatch.Ledger
+	meanwhile func()
+}
+
+func (l *slowAnswer) Enqueue(ctx context.Context, subs []run.Submission, now time.Time) ([]run.Submitted, error) {
+	got, err := l.Ledger.Enqueue(ctx, subs, now)
+	l.meanwhile()
+	return got, err
+}
+
+// A run may be found in the ledger, start and end before whoever enqueued it
+// hears of it. What they offer then is out of date, and is not started again.
+func TestARunThatIsOfferedLateIsNotStartedTwice(t *testing.T) {
+	for what, within := range map[string]time.Duration{"at any time": 0, "soon": time.Second / 2} {
+		t.Run("to be started "+what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, []dispatch.Pool{pool("p", 1)}, job("j", func(d *jobs.Definition) { d.Retry.Attempts = 2 }))
+				h.typ.do = fail
+				h.close(0)
+				h.wrap = func(l dispatch.Ledger) dispatch.Ledger {
+					return &slowAnswer{Ledger: l, meanwhile: func() {
+						h.d.Rewind("p")
+						h.wait(time.Second)
+					}}
+				}
+				h.open()
+				id := h.enqueue("j", func(n *run.New) {
+					if within > 0 {
+						n.ExpiresAt = time.Now().Add(within)
+					}
+				}, "")[0]
+				h.wait(time.Second)
+				if n := len(h.typ.started()); n != 1 {
+					t.Errorf("it has started %d times within its backoff", n)
+				}
+				h.wait(time.Minute)
+				if got := h.states(id); got[0] != "failed exit" || len(h.typ.started()) != 2 {
+					t.Errorf("it is %s after %d starts, want failed after 2", got[0], len(h.typ.started()))
+				}
+			})
+		})
+	}
+}

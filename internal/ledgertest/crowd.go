@@ -20,6 +20,7 @@ func crowdTests() map[string]func(*suite) {
 		"a run that is canceled while it is held wakes nobody": heldCancelWakesNobody,
 		"a bumped run that is held asks again":                 bumpedAsks,
 		"runs settle in by the limits of a new pool":           rehomedCrowd,
+		"those who wait for a lock ask in a new pool, too":     rehomedWaiters,
 		"a resumed crowd stands behind its lock":               resumedCrowd,
 		"runs held by another kind of key are judged anew":     unlimits,
 		"a long key is a short resource":                       longKey,
@@ -193,6 +194,20 @@ func rehomedCrowd(s *suite) {
 	s.ok(err)
 	if n != 10 || len(s.window("p")) != 2 {
 		s.Errorf("moved back %d, of which %d are ready, want 2", n, len(s.window("p")))
+	}
+}
+
+// The runs of one pool may go to several, and who asks for all to another.
+func rehomedWaiters(s *suite) {
+	first, others := job("a", "l"), job("b", "l")
+	s.add(first, run.New{})
+	waits := s.batch(others, times(3, "x")...).Runs
+	for name, to := range map[string]string{"a": "q", "b": "r"} {
+		_, err := s.Rehome(s.Context(), name, "p", to)
+		s.ok(err)
+	}
+	if got := s.window("r"); !slices.Equal(got, []int64{waits[0].ID}) {
+		s.Errorf("%v are ready in the new pool, want the first of those who waited, %d", got, waits[0].ID)
 	}
 }
 

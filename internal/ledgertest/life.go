@@ -15,6 +15,7 @@ func lifeTests() map[string]func(*suite) {
 	return map[string]func(*suite){
 		"a start and an end are recorded once":                        startsAndEndsOnce,
 		"a run that ends before it starts has no attempts":            endsUnstarted,
+		"a queued run starts and ends only as it was read":            onlyAsRead,
 		"every attempt is kept, also when the run is queued again":    attempts,
 		"an attempt that differs from the run's row is kept as it is": oddAttempt,
 		"an attempt cut short from outside does not use up a try":     refunds,
@@ -22,6 +23,21 @@ func lifeTests() map[string]func(*suite) {
 		"many callers at once neither lose nor double a run":          manyCallers,
 		"operations after the close fail, each of them":               afterClose,
 	}
+}
+
+// Somebody may have read it before an attempt of which they know nothing.
+func onlyAsRead(s *suite) {
+	old := s.add(job("a"), run.New{})
+	again := run.Next{State: run.Queued, Reason: run.ReasonRetry, DueAt: clock(1), Outcome: "exit"}
+	s.end(s.start(old, clock(1)), again, clock(1))
+	if !slices.Equal(s.window("p"), []int64{old.ID}) {
+		s.Fatalf("ready: got %v", s.window("p"))
+	}
+	s.fails(s.tryStart(old, clock(2)), run.ErrStale)
+	skip := run.End{Run: &old, From: run.Queued, Next: run.Next{State: run.Skipped, Reason: run.ReasonExpired}, Finished: clock(2)}
+	_, err := s.finish(skip)
+	s.fails(err, run.ErrStale)
+	s.end(s.start(s.get(old.ID), clock(2)), succeeded(), clock(3))
 }
 
 func startsAndEndsOnce(s *suite) {

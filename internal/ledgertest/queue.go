@@ -144,7 +144,7 @@ func rehomes(s *suite) {
 	running := s.start(s.add(job("a"), run.New{}), clock(1))
 	r := s.add(job("a"), run.New{})
 	held := s.add(job("a", "l"), run.New{})
-	s.hold(held, run.LockResource("l"))
+	s.hold(held, run.PausedResource("a"))
 	s.add(job("b"), run.New{})
 	n, err := s.Rehome(s.Context(), "a", "p", "q")
 	s.ok(err)
@@ -154,7 +154,7 @@ func rehomes(s *suite) {
 	if got := s.get(running.ID); got.Pool != "p" {
 		s.Errorf("the running one is in %q", got.Pool)
 	}
-	woken, _, err := s.Wake(s.Context(), run.LockResource("l"), false)
+	woken, _, err := s.Wake(s.Context(), run.PausedResource("a"), true)
 	s.ok(err)
 	if len(woken) != 1 || woken[0].Pool != "q" {
 		s.Errorf("woken: got %+v", woken)
@@ -197,6 +197,9 @@ func putsOff(s *suite) {
 	if got := s.get(r.ID); !got.AskedAt.Equal(clock(1)) {
 		s.Errorf("asked again: first asked at %v", got.AskedAt)
 	}
+	s.fails(s.tryStart(r, clock(19)), run.ErrStale)
+	_, err = s.Ripen(s.Context(), clock(20), 10)
+	s.ok(err)
 	s.start(r, clock(20))
 	s.fails(ask(clock(20), clock(30)), run.ErrStale)
 }

@@ -10,8 +10,9 @@ import (
 // Finish records the end of an attempt, or of a run that never started, with
 // all that follows from it, and calls done when it is durable. A run that is
 // not in the state End.From gives run.ErrStale, so that repeating a call does
-// no harm. Ended.Ready names the run itself too, where it is queued again and
-// ready at once.
+// no harm; so does one that is to end without a start, and has been started
+// since it was read. Ended.Ready names the run itself too, where it is queued
+// again and ready at once.
 func (l *Ledger) Finish(e run.End, done func(run.Ended, error)) {
 	var ended run.Ended
 	l.writer.submit(&op{
@@ -114,8 +115,9 @@ func (f *finish) final() error {
 	e := f.e
 	if e.Attempt == nil {
 		const query = `UPDATE runs SET state = ?, reason = ?, ready = NULL, waits = NULL, finished_at = ?, error = ?
-			WHERE id = ? AND state = ?`
-		return f.update(query, string(e.Next.State), string(e.Next.Reason), e.Finished, e.Next.Error, e.Run.ID, string(e.From))
+			WHERE id = ? AND state = ? AND attempts = ?`
+		return f.update(query, string(e.Next.State), string(e.Next.Reason), e.Finished, e.Next.Error,
+			e.Run.ID, string(e.From), e.Run.Attempts)
 	}
 	a := e.Attempt
 	if !f.onRow() {

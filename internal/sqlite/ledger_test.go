@@ -44,9 +44,14 @@ func enqueue(t testing.TB, l *Ledger, def *jobs.Definition, n run.New, now time.
 	return got[0].Runs[0]
 }
 
-// start starts a run and returns it as it is then.
+// start starts a run, whose time has come, and returns it as it is then.
 func start(t testing.TB, l *Ledger, r run.Run, at time.Time) run.Run {
 	t.Helper()
+	if r.DueAt.After(r.EnqueuedAt) {
+		if err := l.writer.do(t.Context(), "let go", false, func(tx *tx) error { return tx.letGo(r.ID) }); err != nil {
+			t.Fatal(err)
+		}
+	}
 	answer := make(chan error, 1)
 	l.Start(run.Start{Run: &r, At: at}, func(err error) { answer <- err })
 	if err := <-answer; err != nil {

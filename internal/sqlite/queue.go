@@ -131,8 +131,9 @@ func (l *Ledger) rehome(ctx context.Context, ids []int64, from, to string) (move
 	return moved, nil
 }
 
-// settleIn places runs by the limits of the pool that they have come to: those
-// that were ready, and those that the limits of the old one held back.
+// settleIn places runs in the pool that they have come to: those that were
+// ready, and those that waited. Whoever was to let these go may have gone to yet
+// another pool.
 func (t *tx) settleIn(moved []int64) error {
 	asks := make([]int64, 0, len(moved))
 	for _, id := range moved {
@@ -140,7 +141,7 @@ func (t *tx) settleIn(moved []int64) error {
 		if err != nil {
 			return fmt.Errorf("read run %d: %w", id, err)
 		}
-		if held == "ready" || run.Resource(held).IsPer() {
+		if held != "" && !run.Resource(held).Shared() {
 			asks = append(asks, id)
 		}
 	}

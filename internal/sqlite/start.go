@@ -8,7 +8,8 @@ import (
 )
 
 // Start records the start of an attempt and calls done when it is durable. The
-// run must be queued; else done gets run.ErrStale.
+// run must be queued and ready, and not have been started since it was read;
+// else done gets run.ErrStale.
 func (l *Ledger) Start(s run.Start, done func(error)) {
 	r := s.Run
 	var woken []run.Run
@@ -22,12 +23,12 @@ func (l *Ledger) Start(s run.Start, done func(error)) {
 		const query = `UPDATE runs SET state = 'running', ready = NULL, waits = NULL, reason = NULL,
 			started_at = ?, attempts = attempts + 1, tries = tries + 1, host = ?, worker = ?,
 			outcome = NULL, exit_code = NULL, signal = NULL, error = NULL, output_bytes = NULL
-			WHERE id = ? AND state = 'queued'`
+			WHERE id = ? AND state = 'queued' AND ready = 1 AND attempts = ?`
 		pool, err := t.poolOf(r)
 		if err != nil {
 			return err
 		}
-		n, err := t.change(query, s.At, l.o.Host, s.Worker, r.ID)
+		n, err := t.change(query, s.At, l.o.Host, s.Worker, r.ID, r.Attempts)
 		if err != nil {
 			return fmt.Errorf("run %d: %w", r.ID, err)
 		}

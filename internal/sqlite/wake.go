@@ -208,12 +208,12 @@ func (l *Ledger) WakeAll(ctx context.Context, after run.Resource, skip func(run.
 // SetAsked puts a run off whose condition said wait, until dueAt, and calls
 // done when that is durable; at is when it was asked first. It wakes nobody:
 // the caller, who took what the run needs before it asked, wakes those who
-// wait for it when it gives it back. A run that is not queued gives
-// run.ErrStale.
+// wait for it when it gives it back. A run that is not queued, or has been
+// started since it was read, gives run.ErrStale.
 func (l *Ledger) SetAsked(r *run.Run, at, dueAt time.Time, done func(error)) {
 	l.writer.submit(&op{what: "put off", done: done, apply: func(t *tx) error {
 		n, err := t.change(`UPDATE runs SET ready = 0, waits = NULL, reason = ?, asked_at = coalesce(asked_at, ?), due_at = ?
-			WHERE id = ? AND state = 'queued'`, string(run.ReasonCondition), at, dueAt, r.ID)
+			WHERE id = ? AND state = 'queued' AND attempts = ?`, string(run.ReasonCondition), at, dueAt, r.ID, r.Attempts)
 		if err != nil {
 			return fmt.Errorf("run %d: %w", r.ID, err)
 		}
