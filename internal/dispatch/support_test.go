@@ -88,6 +88,7 @@ type host struct {
 	typ    *scripted
 	ledger *sqlite.Ledger
 	wrap   func(dispatch.Ledger) dispatch.Ledger // what stands before the ledger, if set
+	tell   func(run.Run)                         // told of each recorded change, if set
 	d      *dispatch.Dispatcher
 	prog   dispatch.Program
 	ends   chan string // batches that have ended
@@ -163,7 +164,7 @@ func (h *host) prepare() {
 	}
 	h.d = dispatch.New(dispatch.Options{
 		Ledger: ledger, Outputs: sinks{outputs}, Log: slog.New(slog.DiscardHandler), LedgerID: h.ledger.ID(), Host: "h",
-		BatchEnd: func(id string) { h.ends <- id }, Stray: func() { h.strays.Add(1) },
+		BatchEnd: func(id string) { h.ends <- id }, Stray: func() { h.strays.Add(1) }, Changed: h.tell,
 	})
 	h.d.Apply(h.prog)
 }
