@@ -26,7 +26,9 @@ type rawNotDuring struct {
 // calendars builds all calendars. What their files hold is part of the
 // configuration: a change of it is a change of that.
 func (l *loader) calendars() {
-	l.named("calendars", func(r rawIncluded) *node { return r.Calendars }, l.calendar)
+	for _, section := range l.calendarSections {
+		l.named("calendars", section, l.calendar)
+	}
 	l.config.Digest = digest(l.sources)
 }
 
@@ -139,7 +141,7 @@ func (b *jobBuild) checkNotDuring() {
 			out.Calendars = append(out.Calendars, c)
 			continue
 		}
-		if b.definedIn["calendars."+name] != nil {
+		if b.isDefined("calendars", name) {
 			continue // its own entry is wrong
 		}
 		b.fail(fmt.Sprintf("there is no calendar %s", quoted(name)),

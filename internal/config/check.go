@@ -24,7 +24,19 @@ func (b *jobBuild) checkAlone() {
 	b.checkNumbers()
 	b.checkExit()
 	b.checkCondition()
-	b.checkPlaceholders(b.n, nil)
+	if b.n.holdsPlaceholder() {
+		b.checkPlaceholders(b.n, nil)
+	}
+}
+
+// holdsPlaceholder says whether there is a placeholder anywhere. Hardly any job
+// has one, and to name the way to each of its values would take long.
+func (n *node) holdsPlaceholder() bool {
+	if n.kind == scalar {
+		return jobs.Placeholder(n.text) != ""
+	}
+	return slices.ContainsFunc(n.items, (*node).holdsPlaceholder) ||
+		slices.ContainsFunc(n.pairs, func(p pair) bool { return p.value.holdsPlaceholder() })
 }
 
 // checkSchedule parses the job's expressions and its zone.
@@ -94,9 +106,12 @@ func (l *loader) parse(text string) (schedule.Expr, error) {
 // checkPool checks that the pool is there and ever large enough. A pool of
 // size 0 holds everything back on purpose.
 func (b *jobBuild) checkPool() {
+	if !b.needsPool() {
+		return
+	}
 	pool, ok := b.config.Pools[b.def.Pool]
 	if !ok {
-		if b.definedIn["pools."+b.def.Pool] == nil { // else its own entry is wrong
+		if !b.isDefined("pools", b.def.Pool) { // else its own entry is wrong
 			names := slices.Collect(maps.Keys(b.config.Pools))
 			b.fail(fmt.Sprintf("there is no pool %s", quoted(b.def.Pool)), didYouMean(b.def.Pool, names, ""), "pool")
 		}

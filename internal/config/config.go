@@ -9,7 +9,9 @@
 //     any file end the load here.
 //  2. The nodes are decoded into raw values, strictly. Job by job, what
 //     defaults: holds is laid below the job's own nodes first: mappings merge
-//     key by key, all else replaces.
+//     key by key, all else replaces. The jobs of a file are built as soon as it
+//     is parsed, so that nodes of one file at a time are in memory; only those
+//     that refer to what no file has defined yet wait for the last one.
 //  3. Defaults are filled in, after decoding, so that a missing value never
 //     looks like a zero. The settings of the daemon itself then yield to the
 //     environment and to flags.
@@ -17,13 +19,11 @@
 //     schedules, zones.
 //
 // Every mistake of the steps 2 to 4 is reported, not only the first, and each
-// with its place. Load either returns a Config without any mistake or none at
+// with its place, unless a file has mistakes in its syntax. Load either returns a Config without any mistake or none at
 // all; a Config is never changed afterwards.
 package config
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"maps"
 	"math"
 	"os"
@@ -69,7 +69,6 @@ type Config struct {
 // keptJob is what is kept of a job besides its definition. There may be very
 // many jobs, so it is little: most of all, no nodes.
 type keptJob struct {
-	hash   [sha256.Size]byte
 	table  *schedule.Schedule // shared by jobs with the same
 	source *source            // where it is written
 }
@@ -141,13 +140,10 @@ func Load(o Options) (*Config, error) {
 	if !l.read() {
 		return nil, l.report.sorted()
 	}
-	l.settings()
-	l.zone()
-	l.retention()
-	l.pools()
+	l.report.judging = true
+	l.defaultPool()
 	l.calendars()
-	l.defaults()
-	l.jobs()
+	l.waitingJobs()
 	l.upstream()
 	if err := l.report.sorted(); err != nil {
 		return nil, err
@@ -180,11 +176,15 @@ func (c *Config) Timetable(job string) schedule.Schedule {
 
 // Hash returns the hash of a job's definition, or "".
 func (c *Config) Hash(job string) string {
-	k, ok := c.kept[job]
+	def, ok := c.Jobs[job]
 	if !ok {
 		return ""
 	}
-	return hex.EncodeToString(k.hash[:])
+	hash, err := def.Hash()
+	if err != nil {
+		panic(err) // its settings were made by json.Marshal, all else are values of our own
+	}
+	return hash
 }
 
 // Warnings lists what is allowed and yet hardly meant.

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"maps"
+	"reflect"
 	"slices"
 )
 
@@ -57,7 +58,7 @@ func Diff(old, updated *Config) Plan {
 	p.JobsAdded, p.JobsRemoved = addedRemoved(old.Jobs, updated.Jobs)
 	p.PoolsAdded, p.PoolsRemoved = addedRemoved(old.Pools, updated.Pools)
 	for _, name := range updated.JobNames() {
-		if _, ok := old.Jobs[name]; ok && old.kept[name].hash != updated.kept[name].hash {
+		if _, ok := old.Jobs[name]; ok && !sameJob(old, updated, name) {
 			p.JobsChanged = append(p.JobsChanged, name)
 		}
 	}
@@ -76,6 +77,14 @@ func Diff(old, updated *Config) Plan {
 	}
 	slices.Sort(p.Zones)
 	return p
+}
+
+// sameJob says whether a job that is in both is the same in both. Hashes decide,
+// and take long to make: most jobs are the same value by value.
+func sameJob(old, updated *Config, name string) bool {
+	before, after := *old.Jobs[name], *updated.Jobs[name]
+	before.DefinedAt, after.DefinedAt = "", ""
+	return reflect.DeepEqual(before, after) || old.Hash(name) == updated.Hash(name)
 }
 
 // pool adds what changes in one pool.

@@ -62,6 +62,12 @@ type report struct {
 	seen   map[Error]bool // without keys: an anchor used twice is wrong once
 	taken  map[place]bool
 	errors []Error
+
+	// judging says that what is recorded from now on is about what the
+	// configuration means. Where a file has mistakes in its syntax, nobody is
+	// told of that.
+	judging bool
+	judged  []Error
 }
 
 func newReport() *report {
@@ -80,6 +86,10 @@ func (r *report) add(e Error) {
 	}
 	r.seen[same] = true
 	r.taken[place{e.File, e.Line, e.Column}] = true
+	if r.judging {
+		r.judged = append(r.judged, e)
+		return
+	}
 	r.errors = append(r.errors, e)
 }
 
@@ -109,13 +119,23 @@ func splitHint(err error) (message, hint string) {
 }
 
 // sorted returns what was recorded, in the order of files and lines, or nil.
+// That of the meaning is part of it once judging goes on to the end.
 func (r *report) sorted() error {
-	if len(r.errors) == 0 {
+	all := r.errors
+	if r.judging {
+		all = append(all, r.judged...)
+	}
+	if len(all) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(r.errors, func(a, b Error) int {
-		return cmp.Or(cmp.Compare(r.order[a.File], r.order[b.File]),
-			cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Key, b.Key))
+	slices.SortStableFunc(all, func(a, b Error) int {
+		return cmp.Or(r.compareLines(a, b), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Key, b.Key))
 	})
-	return Errors(r.errors)
+	return Errors(all)
+}
+
+// compareLines puts errors in the order of the files, as they were read, and of
+// the lines there.
+func (r *report) compareLines(a, b Error) int {
+	return cmp.Or(cmp.Compare(r.order[a.File], r.order[b.File]), cmp.Compare(a.Line, b.Line))
 }

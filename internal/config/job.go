@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -74,7 +73,25 @@ func (l *loader) defaults() {
 	b := &jobBuild{loader: l, path: p, key: &base, n: &base}
 	b.decode()
 	b.fill()
+	l.checkDefaults(b)
+}
+
+// checkDefaults checks what `defaults:` says as if it were a job, unless that
+// has to wait. It then comes before all jobs that wait for the same.
+func (l *loader) checkDefaults(b *jobBuild) {
+	l.undecided = nil
+	if b.mustWait() {
+		l.undecided = b
+		return
+	}
 	b.checkAlone()
+}
+
+// retryDefaults checks `defaults:` when there may be what it waits for.
+func (l *loader) retryDefaults() {
+	if l.undecided != nil {
+		l.checkDefaults(l.undecided)
+	}
 }
 
 func (l *loader) refuseDefault(key *node, p path, jobKeys map[string][]int) {
@@ -86,21 +103,50 @@ func (l *loader) refuseDefault(key *node, p path, jobKeys map[string][]int) {
 	l.report.at(key, p.key(key.text), message, hint)
 }
 
-// jobs builds the definitions of all jobs.
-func (l *loader) jobs() {
-	l.named("jobs", func(r rawIncluded) *node { return r.Jobs }, func(p path, key, n *node) {
-		if n.null || n.kind != mapping {
-			l.decoder.decode(n, p, reflect.ValueOf(&rawJob{}).Elem())
-			return
-		}
-		b := &jobBuild{loader: l, path: p, key: key, n: under(n, l.config.base)}
-		b.decode()
-		b.fill()
-		b.checkAlone()
-		b.with()
-		b.args()
-		b.keep()
-	})
+// job builds the definition of a job.
+func (l *loader) job(p path, key, n *node) {
+	if n.null || n.kind != mapping {
+		l.decoder.decode(n, p, reflect.ValueOf(&rawJob{}).Elem())
+		return
+	}
+	b := &jobBuild{loader: l, path: p, key: key, n: under(n, l.config.base)}
+	b.decode()
+	b.fill()
+	if b.mustWait() {
+		l.waiting = append(l.waiting, b)
+		return
+	}
+	b.finish()
+}
+
+// mustWait says whether the job refers to what a file that is yet to be read may
+// define.
+func (b *jobBuild) mustWait() bool {
+	return b.def.NotDuring != nil || b.needsPool() && !b.isDefined("pools", b.def.Pool)
+}
+
+// needsPool says whether the job fits only some pools. The default one is always
+// there, and one worker is never too much.
+func (b *jobBuild) needsPool() bool { return b.def.Pool != DefaultPool || b.def.Slots > 1 }
+
+// waitingJobs builds the jobs that waited for all files to be read.
+func (l *loader) waitingJobs() {
+	if l.undecided != nil {
+		l.undecided.checkAlone()
+	}
+	for i, b := range l.waiting {
+		l.waiting[i] = nil
+		b.finish()
+	}
+	slices.SortStableFunc(l.config.warnings, l.report.compareLines)
+}
+
+// finish checks the job and adds it to the configuration.
+func (b *jobBuild) finish() {
+	b.checkAlone()
+	b.with()
+	b.args()
+	b.keep()
 }
 
 // decode decodes the job's keys.
@@ -236,28 +282,16 @@ func (b *jobBuild) reportProblems(n *node, problems []jobs.Problem, isComplete b
 
 // with returns a copy of a mapping in which a key has another value.
 func (n *node) with(key string, value *node) *node {
-	own := *n
-	own.index = nil
-	own.pairs = slices.DeleteFunc(slices.Clone(n.pairs), func(p pair) bool { return p.key.text == key })
+	own := n.without(key)
 	own.pairs = append(own.pairs, pair{&node{file: value.file, line: value.line, column: value.column, text: key}, value})
-	return &own
+	return own
 }
 
 // keep adds the job to the configuration.
 func (b *jobBuild) keep() {
-	name := b.def.Name
-	hash, err := b.def.Hash()
-	if err != nil {
-		b.fail(err.Error(), "")
-		return
-	}
-	c := b.config
+	name, c := b.def.Name, b.config
 	c.Jobs[name] = b.def
-	k := keptJob{table: b.shared(), source: b.key.file}
-	if _, err := hex.Decode(k.hash[:], []byte(hash)); err != nil {
-		panic(err) // jobs.Definition.Hash says it is hexadecimal
-	}
-	c.kept[name] = k
+	c.kept[name] = keptJob{table: b.shared(), source: b.key.file}
 	if b.blackouts != nil {
 		c.blackouts[name] = b.blackouts
 	}

@@ -22,23 +22,26 @@ type loader struct {
 	config  *Config
 	total   int // bytes read
 
-	top      *node // of the main file
-	main     rawMain
-	sources  []*source
-	included []includedFile
+	top     *node // of the main file, without its jobs
+	main    rawMain
+	sources []*source
 
 	exprs     map[string]parsed
 	tables    map[tableKey]*schedule.Schedule
 	doubted   map[string][]schedule.Doubt
 	zones     map[string]zoneResult
-	definedIn map[string]*node     // keys of pools and jobs, as "jobs.x"
-	following map[string]*jobBuild // jobs with after:
+	definedIn map[string]map[string]spot // by section and name
+	following map[string]*jobBuild       // jobs with after:
+
+	calendarSections []*node
+	undecided        *jobBuild   // defaults:, where they wait, too
+	waiting          []*jobBuild // for what may be defined in a later file
 }
 
-// includedFile is a file that the main one includes.
-type includedFile struct {
-	source *source
-	raw    rawIncluded
+// spot is a line of a file.
+type spot struct {
+	file *source
+	line int
 }
 
 type parsed struct {
@@ -59,7 +62,7 @@ func newLoader(o Options) *loader {
 		tables:    map[tableKey]*schedule.Schedule{},
 		doubted:   map[string][]schedule.Doubt{},
 		zones:     map[string]zoneResult{},
-		definedIn: map[string]*node{},
+		definedIn: map[string]map[string]spot{},
 		following: map[string]*jobBuild{},
 		config: &Config{
 			Path:          o.Path,
@@ -77,21 +80,56 @@ func newLoader(o Options) *loader {
 	return l
 }
 
-// read reads and decodes all files. It reports whether there is something to
-// go on with: no file is missing and none has mistakes in its syntax.
+// read reads and decodes all files, and builds what is in each before it goes on
+// to the next. It reports whether there is something to go on with: no file is
+// missing and none has mistakes in its syntax.
 func (l *loader) read() bool {
 	top := l.open(l.options.Path, true)
 	if top == nil {
 		return false
 	}
-	l.top = top
 	l.decoder.decode(withoutExtras(top), nil, reflect.ValueOf(&l.main).Elem())
+	l.top = top.without("jobs")
+	top = nil // its jobs are let go one by one
+	l.judge(func() {
+		l.settings()
+		l.zone()
+		l.retention()
+	})
+	sections := l.main.rawIncluded
+	l.main.rawIncluded = rawIncluded{}
+	l.build(&sections, l.defaults)
 	complete := true
 	for i, pattern := range l.main.Include {
-		complete = l.include(top, i, pattern) && complete
+		complete = l.include(i, pattern) && complete
 	}
 	l.config.Digest = digest(l.sources)
 	return complete
+}
+
+// judge does what finds mistakes of meaning while files are still to be read.
+func (l *loader) judge(do func()) {
+	l.report.judging = true
+	defer func() { l.report.judging = false }()
+	do()
+}
+
+// build builds what a file defines, as far as it can be without the files that
+// follow. The sections are empty then: nothing else is to hold on to the nodes.
+func (l *loader) build(r *rawIncluded, defaults func()) {
+	l.judge(func() {
+		if r.Pools != nil {
+			l.named("pools", r.Pools, l.pool)
+		}
+		if r.Calendars != nil {
+			l.calendarSections = append(l.calendarSections, r.Calendars)
+		}
+		defaults()
+		if jobs := r.Jobs; jobs != nil {
+			*r = rawIncluded{}
+			l.named("jobs", jobs, l.job)
+		}
+	})
 }
 
 // open reads and parses one file. It returns nil where that cannot be done.
@@ -111,10 +149,10 @@ func (l *loader) open(name string, main bool) *node {
 }
 
 // include reads the files of one pattern. It reports whether all could be.
-func (l *loader) include(top *node, i int, pattern string) bool {
-	at := top.get("include").at(i)
+func (l *loader) include(i int, pattern string) bool {
+	at := l.top.get("include").at(i)
 	p := path{"include"}
-	if top.get("include").kind == list {
+	if l.top.get("include").kind == list {
 		p = p.index(i)
 	}
 	if pattern == "" {
@@ -160,9 +198,10 @@ func (l *loader) includeFile(name string, at *node, p path) bool {
 		}
 		return false
 	}
-	file := includedFile{source: top.file}
-	l.decoder.decode(withoutExtras(top), nil, reflect.ValueOf(&file.raw).Elem())
-	l.included = append(l.included, file)
+	var sections rawIncluded
+	l.decoder.decode(withoutExtras(top), nil, reflect.ValueOf(&sections).Elem())
+	top = nil // its jobs are let go one by one
+	l.build(&sections, l.retryDefaults)
 	return true
 }
 
@@ -196,41 +235,43 @@ func digest(sources []*source) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// sections returns the given section of every file that has it.
-func (l *loader) sections(pick func(rawIncluded) *node) []*node {
-	var all []*node
-	if n := pick(l.main.rawIncluded); n != nil {
-		all = append(all, n)
+// named calls use for every named entry of a section: the first of each name in
+// all files, and only those whose names are sound. It lets go of each when it
+// was used, so that the nodes of a section never live as long as what is built.
+func (l *loader) named(section string, n *node, use func(p path, key, value *node)) {
+	if !l.decoder.expect(n, path{section}, mapping, "a mapping of names") {
+		return
 	}
-	for _, file := range l.included {
-		if n := pick(file.raw); n != nil {
-			all = append(all, n)
-		}
+	defined := l.definedIn[section]
+	if defined == nil {
+		defined = make(map[string]spot, len(n.pairs))
+		l.definedIn[section] = defined
 	}
-	return all
-}
-
-// named calls use for every named entry of a section, in all files: the first
-// of each name, and only those whose names are sound.
-func (l *loader) named(section string, pick func(rawIncluded) *node, use func(p path, key, value *node)) {
-	for _, n := range l.sections(pick) {
-		if !l.decoder.expect(n, path{section}, mapping, "a mapping of names") {
+	entries := slices.Clone(n.pairs) // n may be shared by an alias
+	for i, entry := range entries {
+		entries[i] = pair{}
+		name, p := entry.key.text, path{section, entry.key.text}
+		if message, hint := checkName(name); message != "" {
+			l.report.at(entry.key, p, message, hint)
 			continue
 		}
-		for _, entry := range n.pairs {
-			p := path{section, entry.key.text}
-			if message, hint := checkName(entry.key.text); message != "" {
-				l.report.at(entry.key, p, message, hint)
-				continue
-			}
-			if first := l.definedIn[p.String()]; first != nil {
-				l.report.at(entry.key, p, fmt.Sprintf("is defined twice, first at %s", first.where()), "rename or remove one")
-				continue
-			}
-			l.definedIn[p.String()] = entry.key
-			use(p, entry.key, entry.value.orAt(entry.key))
+		if first, taken := defined[name]; taken {
+			l.report.at(entry.key, p, fmt.Sprintf("is defined twice, first at %s", first.where()), "rename or remove one")
+			continue
 		}
+		defined[name] = spot{entry.key.file, entry.key.line}
+		use(p, entry.key, entry.value.orAt(entry.key))
 	}
+}
+
+// where gives the place as FILE:LINE.
+func (s spot) where() string { return fmt.Sprintf("%s:%d", s.file.name, s.line) }
+
+// isDefined says whether any file that has been read has an entry of that name,
+// sound or not.
+func (l *loader) isDefined(section, name string) bool {
+	_, ok := l.definedIn[section][name]
+	return ok
 }
 
 // unknownKey explains a key that nothing knows.

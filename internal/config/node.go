@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -140,6 +141,14 @@ func under(top, bottom *node) *node {
 		}
 	}
 	return &merged
+}
+
+// without returns a copy of a mapping that lacks a key.
+func (n *node) without(key string) *node {
+	own := *n
+	own.index = nil
+	own.pairs = slices.DeleteFunc(slices.Clone(n.pairs), func(p pair) bool { return p.key.text == key })
+	return &own
 }
 
 // asFallback returns a copy that is marked as coming from `defaults:`.

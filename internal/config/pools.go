@@ -74,10 +74,9 @@ func (p Pool) Largest() int {
 	return largest
 }
 
-// pools builds all pools, and the default one where it is not defined.
-func (l *loader) pools() {
-	l.named("pools", func(r rawIncluded) *node { return r.Pools }, l.pool)
-	if l.definedIn["pools."+DefaultPool] == nil {
+// defaultPool builds the pool that is there even where nobody defines it.
+func (l *loader) defaultPool() {
+	if !l.isDefined("pools", DefaultPool) {
 		l.config.Pools[DefaultPool] = Pool{
 			Name: DefaultPool, Workers: max(defaultMinWorkers, l.options.CPUs),
 			QueueLimit: defaultQueueLimit, OnShrink: ShrinkFinish,

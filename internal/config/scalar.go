@@ -92,16 +92,20 @@ func (d *decoder) word(n *node, p path, v reflect.Value) bool {
 	return true
 }
 
-func (d *decoder) number(n *node, p path, v reflect.Value) bool {
-	message, hint := fmt.Sprintf("expected a whole number, found %s", n.describe()), ""
+// asNumber says how what was meant as a whole number is written.
+func (n *node) asNumber() (hint string) {
 	switch {
 	case !n.plain && wholeNumber.MatchString(n.text):
-		hint = "write it without quotes"
+		return "write it without quotes"
 	case strings.Trim(n.text, "0123456789_,") == "" && strings.Trim(n.text, "0_,") != "":
-		hint = "write plain digits: " + strings.TrimLeft(strings.NewReplacer("_", "", ",", "").Replace(n.text), "0")
+		return "write plain digits: " + strings.TrimLeft(strings.NewReplacer("_", "", ",", "").Replace(n.text), "0")
 	}
+	return ""
+}
+
+func (d *decoder) number(n *node, p path, v reflect.Value) bool {
 	if !n.plain || !wholeNumber.MatchString(n.text) {
-		d.report.at(n, p, message, hint)
+		d.report.at(n, p, fmt.Sprintf("expected a whole number, found %s", n.describe()), n.asNumber())
 		return false
 	}
 	i, err := strconv.ParseInt(n.text, 10, 64)

@@ -37,7 +37,7 @@ func (b *jobBuild) checkAfter(names []string) {
 				b.fail("a job cannot follow itself", "use retry: or a schedule", "after", group.key, i)
 			case seen[name]:
 				b.fail(fmt.Sprintf("job %s is named twice", quoted(name)), "remove one", "after", group.key, i)
-			case b.config.Jobs[name] == nil && b.definedIn[path{"jobs", name}.String()] == nil:
+			case b.config.Jobs[name] == nil && !b.isDefined("jobs", name):
 				b.fail(fmt.Sprintf("there is no job %s", quoted(name)), didYouMean(name, names, ""), "after", group.key, i)
 			}
 			seen[name] = true
