@@ -73,15 +73,21 @@ type tableKey struct {
 	texts string
 }
 
-// shared returns the job's schedule, the same one for all jobs that have it.
-func (b *jobBuild) shared() *schedule.Schedule {
+// timetable is a schedule and the texts it is written in.
+type timetable struct {
+	schedule.Schedule
+	texts []string
+}
+
+// share makes the job's schedule the same one for all jobs that have it.
+func (b *jobBuild) share() *timetable {
 	key := tableKey{b.table.Zone, b.table.DST, strings.Join(b.def.Schedule, "\n")}
 	known := b.tables[key]
 	if known == nil {
-		own := b.table // not the field: it would keep the whole build
-		known = &own
+		known = &timetable{b.table, b.def.Schedule}
 		b.tables[key] = known
 	}
+	b.def.Schedule = known.texts
 	return known
 }
 
@@ -264,7 +270,7 @@ func (b *jobBuild) warnOfSchedule(note func(message, hint string, steps ...any))
 		if len(doubts) == 0 {
 			continue
 		}
-		alone := *b.shared()
+		alone := b.table
 		alone.Exprs = []schedule.Expr{expr}
 		next, _ := alone.Due(time.Now(), time.Now().AddDate(50, 0, 0), 3)
 		dates := make([]string, len(next))

@@ -60,17 +60,18 @@ type Config struct {
 	patterns      []string // of include:, absolute
 	blackouts     map[string]*schedule.Blackouts
 	calendarTexts map[string]string
-	kept          map[string]keptJob
+	kept          map[string]*keptJob
 	rules         map[string]string // of each zone that is used, by name; "" is the host's
 	base          *node             // of defaults:, the keys of jobs
 	typeBase      map[string]*node  // of defaults:, the settings of types
 }
 
-// keptJob is what is kept of a job besides its definition. There may be very
-// many jobs, so it is little: most of all, no nodes.
+// keptJob is what is kept of a job besides its definition, shared by all jobs of
+// which it is the same. There may be very many jobs, so it is little: most of
+// all, no nodes.
 type keptJob struct {
-	table  *schedule.Schedule // shared by jobs with the same
-	source *source            // where it is written
+	table  *timetable
+	source *source // where it is written
 }
 
 // Daemon is what only a restart changes. A flag wins over the environment,
@@ -169,7 +170,7 @@ func (c *Config) ZonesChanged() []string {
 // one. That of a job which has none, or does not exist, is empty.
 func (c *Config) Timetable(job string) schedule.Schedule {
 	if k, ok := c.kept[job]; ok {
-		return *k.table
+		return k.table.Schedule
 	}
 	return schedule.Schedule{}
 }

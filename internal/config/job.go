@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -258,9 +260,40 @@ func (b *jobBuild) with() {
 		return
 	}
 	if isComplete {
+		if b.def.With = b.settled.find(b.def.Type, raw); b.def.With != nil {
+			return
+		}
 		b.def.With = raw
 	}
-	b.reportProblems(n, t.Check(raw), isComplete)
+	problems := t.Check(raw)
+	b.reportProblems(n, problems, isComplete)
+	if isComplete && len(problems) == 0 {
+		b.settled.add(b.def.Type, raw)
+	}
+}
+
+// settled keeps the settings that were found good last: jobs that have the same
+// share them, and they are checked once.
+type settled [256]struct {
+	kind string
+	with json.RawMessage
+}
+
+// find returns settings that are equal and good, or nil.
+func (s *settled) find(kind string, with json.RawMessage) json.RawMessage {
+	if known := s[s.place(with)]; known.kind == kind && bytes.Equal(known.with, with) {
+		return known.with
+	}
+	return nil
+}
+
+func (s *settled) add(kind string, with json.RawMessage) {
+	known := &s[s.place(with)]
+	known.kind, known.with = kind, with
+}
+
+func (s *settled) place(with json.RawMessage) uint64 {
+	return maphash.Bytes(seed, with) % uint64(len(s))
 }
 
 // reportProblems records what a type found. Where not all settings could be
@@ -291,7 +324,11 @@ func (n *node) with(key string, value *node) *node {
 func (b *jobBuild) keep() {
 	name, c := b.def.Name, b.config
 	c.Jobs[name] = b.def
-	c.kept[name] = keptJob{table: b.shared(), source: b.key.file}
+	kept := keptJob{table: b.share(), source: b.key.file}
+	if b.kept[kept] == nil {
+		b.kept[kept] = &kept
+	}
+	c.kept[name] = b.kept[kept]
 	if b.blackouts != nil {
 		c.blackouts[name] = b.blackouts
 	}

@@ -27,7 +27,9 @@ type loader struct {
 	sources []*source
 
 	exprs     map[string]parsed
-	tables    map[tableKey]*schedule.Schedule
+	tables    map[tableKey]*timetable
+	kept      map[keptJob]*keptJob
+	settled   settled
 	doubted   map[string][]schedule.Doubt
 	zones     map[string]zoneResult
 	definedIn map[string]map[string]spot // by section and name
@@ -59,7 +61,8 @@ func newLoader(o Options) *loader {
 		options:   o,
 		report:    newReport(),
 		exprs:     map[string]parsed{},
-		tables:    map[tableKey]*schedule.Schedule{},
+		tables:    map[tableKey]*timetable{},
+		kept:      map[keptJob]*keptJob{},
 		doubted:   map[string][]schedule.Doubt{},
 		zones:     map[string]zoneResult{},
 		definedIn: map[string]map[string]spot{},
@@ -69,7 +72,7 @@ func newLoader(o Options) *loader {
 			Registry:      o.Types,
 			Pools:         map[string]Pool{},
 			Jobs:          map[string]*jobs.Definition{},
-			kept:          map[string]keptJob{},
+			kept:          map[string]*keptJob{},
 			typeBase:      map[string]*node{},
 			blackouts:     map[string]*schedule.Blackouts{},
 			Calendars:     map[string]schedule.Calendar{},
@@ -88,6 +91,7 @@ func (l *loader) read() bool {
 	if top == nil {
 		return false
 	}
+	defer top.file.pack()
 	l.decoder.decode(withoutExtras(top), nil, reflect.ValueOf(&l.main).Elem())
 	l.top = top.without("jobs")
 	top = nil // its jobs are let go one by one
@@ -198,6 +202,7 @@ func (l *loader) includeFile(name string, at *node, p path) bool {
 		}
 		return false
 	}
+	defer top.file.pack()
 	var sections rawIncluded
 	l.decoder.decode(withoutExtras(top), nil, reflect.ValueOf(&sections).Elem())
 	top = nil // its jobs are let go one by one
@@ -229,8 +234,7 @@ func withoutExtras(top *node) *node {
 func digest(sources []*source) string {
 	sum := sha256.New()
 	for _, s := range sources {
-		fmt.Fprintf(sum, "%q %d\n", s.path, len(s.data))
-		sum.Write(s.data)
+		fmt.Fprintf(sum, "%q %x\n", s.path, s.sum)
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }

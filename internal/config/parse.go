@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"unicode/utf8"
 
@@ -92,13 +93,31 @@ type builder struct {
 	depth   int
 	literal int // nodes that stand in the document
 	cursor  cursor
+	texts   texts
+}
+
+// texts keeps the texts that were met last, so that those which stand in a
+// document over and over are in memory once.
+type texts [256]string
+
+// seed is that of the hashes by which texts find each other.
+var seed = maphash.MakeSeed()
+
+// same returns the text that is equal to s and was met before, or s.
+func (t *texts) same(s string) string {
+	known := &t[maphash.String(seed, s)%uint64(len(t))]
+	if *known != s {
+		*known = s
+	}
+	return *known
 }
 
 // cursor is a place in a file that has been read up to.
 type cursor struct{ line, column, offset int }
 
 // build makes the node of y. It returns nil, with an error recorded, where
-// nothing sensible can be made of it.
+// nothing sensible can be made of it. What is below y is let go on the way, so
+// that the whole document is never there twice.
 func (b *builder) build(y *yaml.Node, p path) *node {
 	if y.Kind == yaml.AliasNode {
 		return b.alias(y, p)
@@ -122,7 +141,7 @@ func (b *builder) build(y *yaml.Node, p path) *node {
 	case yaml.MappingNode:
 		b.mapping(y, n, p)
 	default:
-		n.text = y.Value
+		n.text = b.texts.same(y.Value)
 		n.plain = y.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
 		n.null = y.Tag == "!!null" && isSound
 	}
@@ -198,7 +217,9 @@ func (b *builder) textAt(n *node) []byte {
 
 func (b *builder) list(y *yaml.Node, n *node, p path) {
 	n.kind = list
+	n.items = make([]*node, 0, len(y.Content))
 	for i, item := range y.Content {
+		y.Content[i] = nil
 		if built := b.build(item, p.index(i)); built != nil {
 			n.items = append(n.items, built)
 			n.grow(built)
@@ -209,15 +230,18 @@ func (b *builder) list(y *yaml.Node, n *node, p path) {
 // mapping fills in a mapping: its own keys first, then what it merges.
 func (b *builder) mapping(y *yaml.Node, n *node, p path) {
 	n.kind = mapping
+	n.pairs = make([]pair, 0, len(y.Content)/2)
 	seen := make(map[string]*node, len(y.Content)/2)
 	var merges []pair
 	for i := 0; i+1 < len(y.Content); i += 2 {
-		key := b.key(y.Content[i], p)
+		k, v := y.Content[i], y.Content[i+1]
+		y.Content[i], y.Content[i+1] = nil, nil
+		key := b.key(k, p)
 		if key == nil {
 			continue
 		}
-		if y.Content[i].Tag == "!!merge" {
-			if value := b.build(y.Content[i+1], p.key("<<")); value != nil {
+		if k.Tag == "!!merge" {
+			if value := b.build(v, p.key("<<")); value != nil {
 				merges = append(merges, pair{key, value})
 			}
 			continue
@@ -227,7 +251,7 @@ func (b *builder) mapping(y *yaml.Node, n *node, p path) {
 			continue
 		}
 		seen[key.text] = key
-		value := b.build(y.Content[i+1], p.key(key.text))
+		value := b.build(v, p.key(key.text))
 		if value == nil {
 			continue
 		}

@@ -2,6 +2,9 @@ package config
 
 import (
 	"bytes"
+	"cmp"
+	"compress/flate"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +32,41 @@ type source struct {
 	path string // absolute
 	main bool   // the file that was asked for; the others are included
 	data []byte
+	sum  [sha256.Size]byte // of data
+
+	packed []byte // data, compressed, where it is no longer needed and large
+}
+
+// largeSource is the size from which on it is worth while to pack a source.
+const largeSource = 64 << 10
+
+// pack makes a large source small until it is looked at again, if ever.
+func (s *source) pack() {
+	if len(s.data) < largeSource {
+		return
+	}
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.BestSpeed)
+	if err == nil {
+		_, err = w.Write(s.data)
+	}
+	if err = cmp.Or(err, w.Close()); err != nil {
+		panic(err) // neither the level nor a buffer can refuse anything
+	}
+	s.packed, s.data = bytes.Clone(b.Bytes()), nil
+}
+
+// unpacked returns the source as it was read.
+func (s *source) unpacked() *source {
+	if s.packed == nil {
+		return s
+	}
+	own := *s
+	var err error
+	if own.data, err = io.ReadAll(flate.NewReader(bytes.NewReader(s.packed))); err != nil {
+		panic(err) // it was packed by pack
+	}
+	return &own
 }
 
 // readSource reads a file and refuses what can be no configuration. A file
@@ -43,7 +81,7 @@ func readSource(name string, main bool) (*source, *Error) {
 		message, hint := splitHint(err)
 		return nil, &Error{File: name, Message: message, Hint: hint}
 	}
-	s := &source{name: name, path: abs, main: main, data: data}
+	s := &source{name: name, path: abs, main: main, data: data, sum: sha256.Sum256(data)}
 	return s, s.vetBytes()
 }
 
@@ -65,14 +103,15 @@ func readRegular(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("is not a regular file; a configuration is not read from a device, pipe or socket")
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
+	var b bytes.Buffer
+	b.Grow(int(min(info.Size(), maxFile)) + bytes.MinRead)
+	if _, err := b.ReadFrom(io.LimitReader(f, maxFile+1)); err != nil {
 		return nil, openError(err)
 	}
-	if len(data) > maxFile {
+	if b.Len() > maxFile {
 		return nil, fmt.Errorf("is larger than %d MiB; split it into files that it includes", maxFile>>20)
 	}
-	return data, nil
+	return b.Bytes(), nil
 }
 
 // openError drops the path from an error of the system: the message names the
