@@ -92,14 +92,38 @@ func BenchmarkApply(b *testing.B) {
 			s := benchScheduler(b)
 			p := programOf(n)
 			before := heapInUse()
+			held := watchLock(s)
 			for b.Loop() {
 				s.Apply(context.Background(), p)
 			}
+			b.ReportMetric(float64(held().Microseconds())/1000, "ms-held")
 			b.ReportMetric(float64(int64(heapInUse())-int64(before))/float64(n), "B/job")
 			runtime.KeepAlive(s)
 			runtime.KeepAlive(p)
 		})
 	}
+}
+
+// watchLock asks for the scheduler's lock again and again, until the function
+// that it returns is called. That says how long it had to wait at most.
+func watchLock(s *Scheduler) (longest func() time.Duration) {
+	done, result := make(chan struct{}), make(chan time.Duration)
+	go func() {
+		var most time.Duration
+		for {
+			began := time.Now()
+			s.mu.Lock()
+			most = max(most, time.Since(began))
+			s.mu.Unlock()
+			select {
+			case <-done:
+				result <- most
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}()
+	return func() time.Duration { close(done); return <-result }
 }
 
 func heapInUse() uint64 {

@@ -26,7 +26,17 @@ func scheduleHash(t schedule.Schedule) string {
 
 // stamp makes the watermark say what it was decided for.
 func (e *entry) stamp() {
-	e.mark.Schedule = e.hash + "@" + strconv.Itoa(offsetAt(e.table.Zone, e.mark.At))
+	offset := offsetAt(e.table.Zone, e.mark.At)
+	if !e.isStamped(offset) {
+		e.mark.Schedule = e.hash + "@" + strconv.Itoa(offset)
+	}
+}
+
+// isStamped spares most watermarks a text of their own.
+func (e *entry) isStamped(offset int) bool {
+	var digits [20]byte
+	before, ok := strings.CutPrefix(e.mark.Schedule, e.hash)
+	return ok && len(before) > 0 && before[0] == '@' && before[1:] == string(strconv.AppendInt(digits[:0], int64(offset), 10))
 }
 
 // decidedFor says whether a watermark belongs to the schedule of that hash.
