@@ -45,7 +45,9 @@ func (c *Config) Cat(job string) ([]Line, error) {
 // is parsed once more for it, as it was when it was loaded: nodes of all jobs
 // would take far more memory than the jobs.
 func (c *Config) origin(job string) *node {
-	top := parseSource(c.kept[job].source.unpacked(), newReport())
+	place := c.Jobs[job].DefinedAt
+	file := c.sources[place[:strings.LastIndexByte(place, ':')]]
+	top := parseSource(file.unpacked(), newReport())
 	n := under(top.get("jobs").get(job), c.base)
 	if with := under(n.get("with"), c.typeBase[c.Jobs[job].Type]); with != nil {
 		n = n.with("with", with)

@@ -66,29 +66,15 @@ func (b *jobBuild) checkSchedule() {
 	b.table = table
 }
 
-// tableKey tells schedules apart.
-type tableKey struct {
-	zone  *time.Location
-	dst   schedule.DST
-	texts string
-}
-
-// timetable is a schedule and the texts it is written in.
-type timetable struct {
-	schedule.Schedule
-	texts []string
-}
-
 // share makes the job's schedule the same one for all jobs that have it.
-func (b *jobBuild) share() *timetable {
-	key := tableKey{b.table.Zone, b.table.DST, strings.Join(b.def.Schedule, "\n")}
-	known := b.tables[key]
+func (b *jobBuild) share() {
+	key := keyOf(b.def)
+	known := b.config.tables[key]
 	if known == nil {
 		known = &timetable{b.table, b.def.Schedule}
-		b.tables[key] = known
+		b.config.tables[key] = known
 	}
 	b.def.Schedule = known.texts
-	return known
 }
 
 // scheduleItem leads to an expression, which may stand alone or in a list.

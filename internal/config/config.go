@@ -29,6 +29,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/poold/poold/internal/jobs"
@@ -60,18 +61,30 @@ type Config struct {
 	patterns      []string // of include:, absolute
 	blackouts     map[string]*schedule.Blackouts
 	calendarTexts map[string]string
-	kept          map[string]*keptJob
+	sources       map[string]*source // by name
+	tables        map[tableKey]*timetable
 	rules         map[string]string // of each zone that is used, by name; "" is the host's
 	base          *node             // of defaults:, the keys of jobs
 	typeBase      map[string]*node  // of defaults:, the settings of types
 }
 
-// keptJob is what is kept of a job besides its definition, shared by all jobs of
-// which it is the same. There may be very many jobs, so it is little: most of
-// all, no nodes.
-type keptJob struct {
-	table  *timetable
-	source *source // where it is written
+// timetable is a schedule, shared by all jobs that have it, and the texts it is
+// written in. There may be very many jobs: what is kept of each besides its
+// definition is found by what the definition says.
+type timetable struct {
+	schedule.Schedule
+	texts []string
+}
+
+// tableKey tells schedules apart.
+type tableKey struct {
+	zone  string // empty: the top-level one
+	dst   schedule.DST
+	texts string
+}
+
+func keyOf(def *jobs.Definition) tableKey {
+	return tableKey{def.TimeZone, def.DST, strings.Join(def.Schedule, "\n")}
 }
 
 // Daemon is what only a restart changes. A flag wins over the environment,
@@ -169,8 +182,8 @@ func (c *Config) ZonesChanged() []string {
 // Timetable returns the schedule of a job, in its own zone or the top-level
 // one. That of a job which has none, or does not exist, is empty.
 func (c *Config) Timetable(job string) schedule.Schedule {
-	if k, ok := c.kept[job]; ok {
-		return k.table.Schedule
+	if def, ok := c.Jobs[job]; ok {
+		return c.tables[keyOf(def)].Schedule
 	}
 	return schedule.Schedule{}
 }

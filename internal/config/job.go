@@ -324,11 +324,7 @@ func (n *node) with(key string, value *node) *node {
 func (b *jobBuild) keep() {
 	name, c := b.def.Name, b.config
 	c.Jobs[name] = b.def
-	kept := keptJob{table: b.share(), source: b.key.file}
-	if b.kept[kept] == nil {
-		b.kept[kept] = &kept
-	}
-	c.kept[name] = b.kept[kept]
+	b.share()
 	if b.blackouts != nil {
 		c.blackouts[name] = b.blackouts
 	}

@@ -27,8 +27,6 @@ type loader struct {
 	sources []*source
 
 	exprs     map[string]parsed
-	tables    map[tableKey]*timetable
-	kept      map[keptJob]*keptJob
 	settled   settled
 	doubted   map[string][]schedule.Doubt
 	zones     map[string]zoneResult
@@ -61,8 +59,6 @@ func newLoader(o Options) *loader {
 		options:   o,
 		report:    newReport(),
 		exprs:     map[string]parsed{},
-		tables:    map[tableKey]*timetable{},
-		kept:      map[keptJob]*keptJob{},
 		doubted:   map[string][]schedule.Doubt{},
 		zones:     map[string]zoneResult{},
 		definedIn: map[string]map[string]spot{},
@@ -72,7 +68,8 @@ func newLoader(o Options) *loader {
 			Registry:      o.Types,
 			Pools:         map[string]Pool{},
 			Jobs:          map[string]*jobs.Definition{},
-			kept:          map[string]*keptJob{},
+			sources:       map[string]*source{},
+			tables:        map[tableKey]*timetable{},
 			typeBase:      map[string]*node{},
 			blackouts:     map[string]*schedule.Blackouts{},
 			Calendars:     map[string]schedule.Calendar{},
@@ -142,6 +139,7 @@ func (l *loader) open(name string, main bool) *node {
 	s, e := readSource(name, main)
 	if s != nil {
 		l.sources = append(l.sources, s)
+		l.config.sources[name] = s
 		l.config.Files = append(l.config.Files, s.path)
 		l.total += len(s.data)
 	}

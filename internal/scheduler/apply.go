@@ -45,7 +45,7 @@ type application struct {
 	fresh     map[string]run.Watermark // that the ledger is to be told
 	gone      []string                 // jobs that had a schedule and have none
 
-	hashes map[tableID]string
+	tables map[tableID]*table
 	stamps map[string]string // equal ones are in memory once
 }
 
@@ -74,11 +74,11 @@ func (m *made) isStale() bool { return m.previous != nil && m.previous.state() !
 func (s *Scheduler) prepare(p Program) *application {
 	a := &application{
 		scheduler: s, program: p, jobs: make(map[string]*entry, len(p.Jobs)), fresh: map[string]run.Watermark{},
-		hashes: map[tableID]string{}, stamps: map[string]string{},
+		tables: map[tableID]*table{}, stamps: map[string]string{},
 	}
 	for name, def := range p.Jobs {
-		if table := p.Timetable(name); len(table.Exprs) > 0 {
-			e := &entry{def: def, table: table, hash: a.hash(table), index: -1}
+		if t := p.Timetable(name); len(t.Exprs) > 0 {
+			e := &entry{def: def, table: a.table(t), index: -1}
 			if p.Blackouts != nil {
 				e.blackouts = p.Blackouts(name)
 			}
@@ -121,7 +121,7 @@ func (a *application) lookBack() {
 func (a *application) resume(m *made, now time.Time) {
 	s, e := a.scheduler, m.entry
 	switch mark, known := s.marks[e.def.Name]; {
-	case m.previous != nil && m.previous.hash == e.hash:
+	case m.previous != nil && m.previous.table.hash == e.table.hash:
 		e.mark, e.busy = m.was.mark, m.was.busy
 		e.followRules()
 	case m.previous != nil:
@@ -131,7 +131,7 @@ func (a *application) resume(m *made, now time.Time) {
 			e.mark.At = undecided.Add(-time.Second) // the reload came in the very second
 			e.mark.Since = e.mark.At
 		}
-	case known && decidedFor(mark, e.hash):
+	case known && decidedFor(mark, e.table.hash):
 		e.mark = mark
 		e.followRules()
 	case known:
@@ -189,15 +189,13 @@ type tableID struct {
 	dst   schedule.DST
 }
 
-// hash is scheduleHash, once for each schedule in memory.
-func (a *application) hash(t schedule.Schedule) string {
+// table makes the table of a schedule, once for each in memory.
+func (a *application) table(t schedule.Schedule) *table {
 	id := tableID{&t.Exprs[0], len(t.Exprs), t.Zone, t.DST}
-	known, ok := a.hashes[id]
-	if !ok {
-		known = a.same(scheduleHash(t))
-		a.hashes[id] = known
+	if a.tables[id] == nil {
+		a.tables[id] = &table{t, scheduleHash(t)}
 	}
-	return known
+	return a.tables[id]
 }
 
 func (a *application) same(text string) string {

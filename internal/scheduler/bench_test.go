@@ -31,14 +31,17 @@ func (nowhere) Enqueue(context.Context, []run.Submission, time.Time) ([]run.Subm
 // day, at a minute of their own.
 func programOf(n int) Program {
 	p := Program{Jobs: map[string]*jobs.Definition{}}
-	tables := map[string]schedule.Schedule{}
+	tables, byText := map[string]schedule.Schedule{}, map[string]schedule.Schedule{}
 	for i := range n {
 		expr := "* * * * * *"
 		if i >= 10 {
 			expr = fmt.Sprintf("%d %d * * *", i%60, i/60%24)
 		}
 		def := every(fmt.Sprintf("job-%06d", i), expr)
-		p.Jobs[def.Name], tables[def.Name] = def, timetable(def, time.UTC)
+		if _, known := byText[expr]; !known { // as the configuration shares them
+			byText[expr] = timetable(def, time.UTC)
+		}
+		p.Jobs[def.Name], tables[def.Name] = def, byText[expr]
 	}
 	p.Timetable = func(job string) schedule.Schedule { return tables[job] }
 	return p

@@ -28,14 +28,14 @@ func scheduleHash(t schedule.Schedule) string {
 func (e *entry) stamp() {
 	offset := offsetAt(e.table.Zone, e.mark.At)
 	if !e.isStamped(offset) {
-		e.mark.Schedule = e.hash + "@" + strconv.Itoa(offset)
+		e.mark.Schedule = e.table.hash + "@" + strconv.Itoa(offset)
 	}
 }
 
 // isStamped spares most watermarks a text of their own.
 func (e *entry) isStamped(offset int) bool {
 	var digits [20]byte
-	before, ok := strings.CutPrefix(e.mark.Schedule, e.hash)
+	before, ok := strings.CutPrefix(e.mark.Schedule, e.table.hash)
 	return ok && len(before) > 0 && before[0] == '@' && before[1:] == string(strconv.AppendInt(digits[:0], int64(offset), 10))
 }
 
@@ -51,9 +51,9 @@ func decidedFor(mark run.Watermark, hash string) bool {
 // the change repeats is not due again, and one that it skips is due, late, for
 // grace and catch-up to decide. What follows elapsed time is not concerned.
 func (e *entry) followRules() {
-	_, text, _ := strings.Cut(strings.TrimPrefix(e.mark.Schedule, e.hash), "@")
+	_, text, _ := strings.Cut(strings.TrimPrefix(e.mark.Schedule, e.table.hash), "@")
 	before, err := strconv.Atoi(text)
-	if err != nil || elapsed(e.table) {
+	if err != nil || elapsed(e.table.Schedule) {
 		return
 	}
 	shift := offsetAt(e.table.Zone, e.mark.At) - before

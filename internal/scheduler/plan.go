@@ -40,7 +40,7 @@ func (s *Scheduler) planLocked(e *entry, now time.Time) ([]run.New, run.Watermar
 	case s.o.Paused != nil && s.o.Paused(e.def.Name):
 		c.skip = run.ReasonPaused
 	}
-	runs := plan(e.def, e.table, e.mark, c)
+	runs := plan(e.def, e.table.Schedule, e.mark, c)
 	if s.reboots(e) {
 		runs = append(runs, rebootRun(e.def, s.o.BootID, c))
 	}
@@ -211,7 +211,7 @@ func (s *Scheduler) stepBackLocked(now time.Time) {
 	moved, most := 0, time.Duration(0)
 	for _, e := range s.jobs {
 		back := e.mark.At.Sub(now)
-		if back <= 0 || (back < farBack && !elapsed(e.table)) || e.busy {
+		if back <= 0 || (back < farBack && !elapsed(e.table.Schedule)) || e.busy {
 			continue
 		}
 		moved, most = moved+1, max(most, back)

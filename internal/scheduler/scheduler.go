@@ -96,13 +96,18 @@ type Scheduler struct {
 // entry is one job with a schedule.
 type entry struct {
 	def       *jobs.Definition
-	table     schedule.Schedule
+	table     *table
 	blackouts *schedule.Blackouts // nil: none
-	hash      string
 	mark      run.Watermark
 	next      time.Time // when to look at it; the place in the heap
 	index     int       // in the heap, or -1
 	busy      bool      // its arguments are being listed
+}
+
+// table is a schedule, shared by all jobs that have it, and its scheduleHash.
+type table struct {
+	schedule.Schedule
+	hash string
 }
 
 // New returns a scheduler that knows the ledger's watermarks and no jobs.
@@ -285,7 +290,7 @@ func (s *Scheduler) listThenEnqueue(ctx context.Context, e *entry, runs []run.Ne
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if current := s.jobs[e.def.Name]; current != nil { // a reload may have changed it
-			if current.hash == e.hash {
+			if current.table.hash == e.table.hash {
 				current.mark = mark
 			}
 			current.busy = false
@@ -350,7 +355,7 @@ func (s *Scheduler) fixLocked(e *entry) {
 
 // moved is the job's watermark when everything up to now is decided.
 func (e *entry) moved(now time.Time, boot string) run.Watermark {
-	moved := entry{table: e.table, hash: e.hash, mark: e.mark}
+	moved := entry{table: e.table, mark: e.mark}
 	moved.mark.At, moved.mark.Boot = now, boot
 	moved.stamp()
 	return moved.mark
