@@ -186,6 +186,7 @@ func (d *Daemon) open(ctx, hurry context.Context, hangups <-chan os.Signal) erro
 	d.background("clock watch", d.watchClock)
 	d.background("zone watch", d.watchZones)
 	d.watchFiles(watcher, hangups)
+	handBack(cfg)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -151,6 +152,18 @@ func (d *Daemon) apply(ctx context.Context, next *config.Config) {
 	d.forgetHands(ctx, next)
 	d.clock.Apply(ctx, schedulerProgram(next))
 	d.settleStrays(ctx, next)
+	handBack(next)
+}
+
+// manyJobs is from how many on a load takes memory by the hundred megabytes.
+const manyJobs = 10_000
+
+// handBack gives the memory that a large load took, and does not keep, back to
+// the system at once. It would take minutes otherwise.
+func handBack(cfg *config.Config) {
+	if len(cfg.Jobs) >= manyJobs {
+		debug.FreeOSMemory()
+	}
 }
 
 // watchStrays settles runs that come to be queued in a pool that is gone after
