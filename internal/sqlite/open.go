@@ -124,7 +124,7 @@ func prepareWriter(ctx context.Context, c *conn) error {
 		"journal_size_limit = 67108864",
 		"foreign_keys = OFF",
 		"temp_store = MEMORY",
-		"cache_size = -16384",
+		"cache_size = -4096",
 	} {
 		if err := c.script(ctx, "PRAGMA "+pragma); err != nil {
 			return fmt.Errorf("set %s: %w", pragma, err)

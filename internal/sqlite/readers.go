@@ -62,7 +62,7 @@ func openReader(path string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, pragma := range []string{"busy_timeout = 5000", "query_only = ON", "temp_store = MEMORY"} {
+	for _, pragma := range []string{"busy_timeout = 5000", "query_only = ON", "temp_store = MEMORY", "cache_size = -1024"} {
 		if err := c.script(context.Background(), "PRAGMA "+pragma); err != nil {
 			return nil, errors.Join(err, c.close())
 		}
