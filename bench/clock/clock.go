@@ -102,9 +102,9 @@ func loads() suite.Group {
 		Rounds: 3, Quick: 1,
 		Figures: []suite.Figure{{Name: "time", Unit: "s"}, {Name: "left", Unit: "MB"}, {Name: "peak resident", Unit: "MB"}},
 		Asks: []suite.Ask{
-			{Figure: "time", Want: 3, Bound: "A profile: a quarter is the parser of YAML, a fifth the garbage collector; the rest\n" +
-				"lays defaults below each job, checks it and takes its hash."},
-			{Figure: "left", Want: 100, Bound: "Of 1,300 bytes a job 900 are its definition, with its texts, and 350 its place in the scheduler."},
+			{Figure: "time", Want: 3, Bound: "A profile: a third is the parser of YAML, a fifth the garbage collector; the rest\n" +
+				"lays defaults below each job and checks it."},
+			{Figure: "left", Want: 100, Bound: "Of 1,000 bytes a job 750 are its definition, with its texts, and 200 its place in the scheduler."},
 		},
 	}
 	for _, who := range append([]string{"poold"}, peers...) {
