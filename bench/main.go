@@ -19,6 +19,7 @@ import (
 	"github.com/poold/poold/bench/bigledger"
 	"github.com/poold/poold/bench/clock"
 	"github.com/poold/poold/bench/durable"
+	"github.com/poold/poold/bench/held"
 	"github.com/poold/poold/bench/memory"
 	"github.com/poold/poold/bench/naps"
 	"github.com/poold/poold/bench/pools"
@@ -35,6 +36,7 @@ func suites() []suite.Suite {
 		pools.Suite(),
 		durable.Suite(),
 		clock.Suite(),
+		held.Suite(),
 		naps.Suite(),
 		spawn.Suite(),
 		requests.Suite(),

@@ -17,7 +17,7 @@ const about = "`internal/pool` alone: no ledger, no files, no processes. All row
 const workers = 8
 
 // rounds are those of a full run.
-const rounds = 7
+const rounds = 6
 
 // Suite is the measurement.
 func Suite() suite.Suite {
