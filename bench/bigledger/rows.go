@@ -21,7 +21,7 @@ const finishedRuns = `WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n
 INSERT INTO runs (id, job, pool, def, state, priority, enqueued_at, due_at, started_at, finished_at,
 	attempts, tries, worker, outcome, exit_code, output_bytes, trigger, reason, arg, batch, key, scheduled_at, error, host)
 SELECT n, printf('job-%03d', job),
-	'pool-' || CASE WHEN job = @jobs - 1 THEN @pools - 1 ELSE job % (@pools - 1) END, job + 1,
+	'pool-' || CASE WHEN job = @jobs - 1 THEN @pools - 1 ELSE (job % (@pools - 1)) END, job + 1,
 	CASE WHEN luck < 96 THEN 'succeeded' WHEN luck < 98 THEN 'failed' WHEN luck = 98 THEN 'canceled' ELSE 'skipped' END,
 	0, at, CASE WHEN luck < 99 THEN at END, CASE WHEN ran THEN begun END, CASE WHEN ran THEN begun + took ELSE at END,
 	ran * tries, ran * tries, CASE WHEN ran THEN r % 20 END,
@@ -40,7 +40,7 @@ const queuedRuns = `WITH RECURSIVE counted (n) AS (SELECT @finished + 1 UNION AL
 	drawn AS (SELECT n, (n * 2654435761 + 12345) % 1000003 AS r, (n / 1000) % (@jobs / 10) AS job,
 		@begin + @finished * @step - 3600000000000 + (n - @finished) * (3600000000000 / @queued) AS at FROM counted)
 INSERT INTO runs (id, job, pool, def, state, ready, waits, priority, enqueued_at, due_at, trigger, reason, arg, batch)
-SELECT n, printf('job-%03d', job), 'pool-' || job % (@pools - 1), job + 1, 'queued', r % 100 >= 10,
+SELECT n, printf('job-%03d', job), 'pool-' || (job % (@pools - 1)), job + 1, 'queued', r % 100 >= 10,
 	CASE WHEN r % 100 >= 5 AND r % 100 < 10 THEN 'lock:pg-main' END, r % 3, at,
 	CASE WHEN r % 100 < 5 THEN at + 86400000000000 ELSE at END, 'batch',
 	CASE WHEN r % 100 >= 5 AND r % 100 < 10 THEN 'lock' END, 'https://example.org/page/' || n, 'b' || (n / 1000 + 1)

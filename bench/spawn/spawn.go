@@ -54,7 +54,7 @@ func rates() suite.Group {
 			{Name: byParallel, Needs: []string{"parallel"}, Measure: parallel},
 		},
 		Asks: []suite.Ask{
-			{Over: bareC, Want: 0.8, Bound: "The row \"" + bareGo + "\" is Go's own limit: a pipe for each start, a signal handler to reset 60 times, and threads to wake."},
+			{Over: bareC, Want: 0.8, Bound: "Go's own ForkExec and wait4, of one thread after the other, are the row \"" + bareGo + "\". What poold adds is a session, a umask, a pidfd, no inherited descriptors, and the look at what is left of the tree."},
 			{Over: bareGo},
 			{Over: byXargs, Want: 1.1, Bound: glibc, Plot: "starting commands: xargs -P2"},
 			{Over: byParallel, Want: 4.5, Plot: "starting commands: GNU parallel"},
