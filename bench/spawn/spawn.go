@@ -62,7 +62,7 @@ func rates() suite.Group {
 			{Row: layerDaemon, Over: bareC, Want: 0.6, Bound: "Each of two workers waits until its start is on the disk, with nobody to share the flush; with the state in memory (`/dev/shm`) the same batch reached 0.6. The ledger's own work takes CPU that the commands want."},
 			{Row: moreWorkers, Over: bareC, Want: 0.6, Bound: "Dispatch, ledger and log take CPU that the commands want: some 0.3 ms for each run."},
 			{Row: layerDaemon, Over: byXargs, Bound: "xargs keeps no record, no log and no output."},
-			{Row: layerDaemon, Over: byParallel, Plot: "commands through the whole daemon: GNU parallel"},
+			{Row: layerDaemon, Over: byParallel, Plot: "commands by the daemon: GNU parallel"},
 		},
 	}
 }
