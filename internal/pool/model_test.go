@@ -20,7 +20,7 @@ type model struct {
 	blocked          []*mtask // SubmitWait calls, first come first
 	paused, draining bool
 	closed           bool
-	dead             bool // a task in this run has a context that is done
+	vague            bool // worker numbers are not told: see where it is set
 
 	stats Stats
 	seen  seen
@@ -206,6 +206,9 @@ func (m *model) resize(n int, mode Mode) {
 			m.seen.Causes[t.id] = ErrShrunk.Error()
 		}
 	}
+	// Which of several that are stopped at once ends first, and frees its number
+	// first, is left open.
+	m.vague = m.vague || len(stopped) > 1
 	// The tasks of the rig end when their contexts do.
 	for _, t := range stopped {
 		m.finish(t)

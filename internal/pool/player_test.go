@@ -85,7 +85,7 @@ func (y *player) expect() seen {
 	_, held := m.split(m.queue)
 	s.Snapshot.Queued, s.Snapshot.Held = len(m.queue), len(held)
 	s.Snapshot.Paused, s.Snapshot.Draining, s.Snapshot.Closed = m.paused, m.draining, m.closed
-	if m.dead { // a dropped task has a worker for a moment, so numbers depend on it
+	if m.vague {
 		s.Worker = nil
 	}
 	return s
@@ -109,7 +109,7 @@ func (y *player) observe() seen {
 		s.Answer += fmt.Sprintf(" %d workers, %d idle", w, s.Snapshot.Idle)
 	}
 	s.Snapshot.Workers, s.Snapshot.Idle = 0, 0
-	if y.m.dead {
+	if y.m.vague {
 		s.Worker = nil
 	}
 	return s
@@ -202,8 +202,11 @@ func (y *player) step(o op) {
 			y.cancel(t)
 		}
 	case "end":
-		if t := y.pick(o.A, y.queued); t != nil {
-			t.m.ended, y.m.dead = true, true
+		// Not of a task with a key: until a worker has put it away it has the
+		// key's place, and how long that is the model does not know.
+		if t := y.pick(o.A, y.queued); t != nil && t.m.key == nil {
+			// A dropped task has a number for a moment, too.
+			t.m.ended, y.m.vague = true, true
 			t.cancel()
 		}
 	case "finish", "panic", "goexit":

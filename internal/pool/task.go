@@ -16,7 +16,8 @@ type Task struct {
 	// and its worker.
 	Do func(s Start)
 	// Ctx is the parent of the context of a start; nil is context.Background. If
-	// it is done when the task's turn comes, the task is dropped.
+	// it is done when the task's turn comes, the task is dropped: by a worker, and
+	// until that has put it away the task counts as running, also for its key.
 	Ctx context.Context
 	// Priority orders the queue, higher first.
 	Priority int
