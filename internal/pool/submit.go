@@ -107,7 +107,7 @@ func (p *Pool) waitForRoom(ctx context.Context, w *waiter) error {
 	case <-ctx.Done():
 	}
 	p.lock()
-	defer p.mu.Unlock()
+	defer p.unlock() // who waits behind it may be let in where it could not
 	select {
 	case err := <-w.ready: // just as ctx ended
 		p.waiters.Put(w)
